@@ -1,0 +1,94 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Floors (docs/architecture.md; Tests/ArchitectureTests holds the imports against them):
+//   0  system libraries, CKernels, LinearAlgebra, Shards     1  Platform, Metrics
+//   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving
+//   3  StageKit                                              4  one executable per stage
+// A target may import only lower floors; the algorithms of floor 2 do not import each other.
+
+func system(_ name: String, pkgConfig: String, debian: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([debian])])
+}
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies)
+}
+
+let algorithms: [Target.Dependency] = ["CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Metrics"]
+let everyStage: [Target.Dependency] = ["StageKit", "Platform", "Shards", "LinearAlgebra"]
+
+func stage(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .executableTarget(name: name, dependencies: everyStage + dependencies)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies, path: "Tests/\(name)Tests")
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "lectern",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Floor 0
+        system("COpenBLAS", pkgConfig: "openblas", debian: "libopenblas-dev"),
+        system("CLAPACKE", pkgConfig: "lapacke", debian: "liblapacke-dev"),
+        system("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
+        .target(name: "CKernels"),
+        module("LinearAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels"]),
+        module("Shards", ["CZlib", crypto]),
+        // Floor 1
+        module("Platform", ["Shards", "LinearAlgebra"]),
+        module("Metrics", ["LinearAlgebra"]),
+        // Floor 2
+        module("Logs", ["Platform", "Shards", "LinearAlgebra", yams]),
+        module("CoWatch", ["Platform", "LinearAlgebra"]),
+        module("NeuralCF", ["Platform", "LinearAlgebra", "Metrics"]),
+        module("GLMix", ["Platform", "LinearAlgebra", "Metrics"]),
+        module("Baselines", ["Platform", "LinearAlgebra"]),
+        module("Ranking", ["Platform", "LinearAlgebra", "Metrics"]),
+        module("Serving", ["Platform", "Shards"]),
+        // Floor 3
+        module("StageKit", ["Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
+        // Floor 4, in the order in which data flows
+        stage("generate-logs", ["Logs"]),
+        stage("prepare-run", ["Logs"]),
+        stage("import-logs", ["Logs"]),
+        stage("filter-watches"),
+        stage("build-cooccurrence", ["CoWatch"]),
+        stage("train-ncf", ["NeuralCF", "CoWatch", "Metrics"]),
+        stage("train-glmix", ["GLMix", "Metrics"]),
+        stage("blend", algorithms),
+        stage("export-topk", algorithms + ["Serving"]),
+        stage("evaluate", algorithms),
+        stage("publish-run", ["Metrics"]),
+        stage("inspect-shards"),
+        // Tests
+        tests("LinearAlgebra", ["LinearAlgebra"]),
+        tests("Shards", ["Shards"]),
+        tests("Platform", ["Platform"]),
+        tests("Metrics", ["Metrics"]),
+        tests("Logs", ["Logs"]),
+        tests("CoWatch", ["CoWatch"]),
+        tests("NeuralCF", ["NeuralCF"]),
+        tests("GLMix", ["GLMix"]),
+        tests("Baselines", ["Baselines"]),
+        tests("Ranking", ["Ranking"]),
+        tests("Serving", ["Serving"]),
+        tests("StageKit", ["StageKit"]),
+        tests("Architecture", []),
+        tests("Pipeline", ["Shards", "Platform"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
+)

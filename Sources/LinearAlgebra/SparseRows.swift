@@ -1,0 +1,40 @@
+/// Compressed sparse rows: row i holds `columns[offsets[i]..<offsets[i+1]]` with `values` beside them, columns
+/// ascending unless a user says otherwise.
+package struct SparseRows: Sendable, Equatable {
+    package var columnCount: Int
+    package var offsets: [Int]
+    package var columns: [UInt32]
+    package var values: [Float]
+
+    package init(columnCount: Int, offsets: [Int], columns: [UInt32], values: [Float]) {
+        precondition(offsets.first == 0 && offsets.last == columns.count && columns.count == values.count)
+        self.columnCount = columnCount
+        self.offsets = offsets
+        self.columns = columns
+        self.values = values
+    }
+
+    package var rowCount: Int { offsets.count - 1 }
+
+    @inline(__always)
+    package func range(_ row: Int) -> Range<Int> { offsets[row]..<offsets[row + 1] }
+
+    /// Columns become rows; within a new row the old row numbers ascend.
+    package func transposed() -> SparseRows {
+        var starts = [Int](repeating: 0, count: columnCount + 1)
+        for column in columns { starts[Int(column) + 1] += 1 }
+        for i in 0..<columnCount { starts[i + 1] += starts[i] }
+        var next = starts
+        var outColumns = [UInt32](repeating: 0, count: columns.count)
+        var outValues = [Float](repeating: 0, count: values.count)
+        for row in 0..<rowCount {
+            for at in range(row) {
+                let slot = next[Int(columns[at])]
+                next[Int(columns[at])] += 1
+                outColumns[slot] = UInt32(row)
+                outValues[slot] = values[at]
+            }
+        }
+        return SparseRows(columnCount: rowCount, offsets: starts, columns: outColumns, values: outValues)
+    }
+}

@@ -1,0 +1,86 @@
+import CKernels
+
+/// exp, log and friends with the same bits on every x86-64 (no libm).
+package enum Scalar {
+    @inline(__always) package static func exp(_ x: Double) -> Double { lk_exp(x) }
+    @inline(__always) package static func log(_ x: Double) -> Double { lk_log(x) }
+    /// log(1 + eˣ) without overflow; softplus.
+    @inline(__always) package static func log1pExp(_ x: Double) -> Double { lk_log1pexp(x) }
+    @inline(__always) package static func exp(_ x: Float) -> Float { lk_expf(x) }
+    /// 1/(1 + e⁻ˣ) without overflow.
+    @inline(__always) package static func sigmoid(_ x: Double) -> Double {
+        if x >= 0 { return 1 / (1 + lk_exp(-x)) }
+        let e = lk_exp(x)
+        return e / (1 + e)
+    }
+}
+
+/// Kernels on contiguous Float buffers; shapes are the caller's to check. Same bits on every CPU and thread count.
+package enum Vector {
+    /// y += a·x
+    @inline(__always)
+    package static func addScaled(_ n: Int, _ a: Float, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>) {
+        lk_axpy(n, a, x, y)
+    }
+    @inline(__always)
+    package static func dot(_ n: Int, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> Float {
+        lk_dot(n, x, y)
+    }
+    @inline(__always)
+    package static func max(_ n: Int, _ x: UnsafePointer<Float>) -> Float { lk_max(n, x) }
+    /// out = exp(x − shift), returns Σ out.
+    @inline(__always)
+    package static func expSum(
+        _ n: Int, _ x: UnsafePointer<Float>, shift: Float, into out: UnsafeMutablePointer<Float>
+    ) -> Double { lk_exp_sum(n, x, shift, out) }
+    @inline(__always)
+    package static func scale(_ n: Int, _ a: Float, _ x: UnsafeMutablePointer<Float>) { lk_scale(n, a, x) }
+    /// Indices (from `base`) of elements ≥ threshold; `out` has room for n.
+    @inline(__always)
+    package static func select(
+        _ n: Int, _ x: UnsafePointer<Float>, atLeast threshold: Float, base: Int32,
+        into out: UnsafeMutablePointer<Int32>
+    ) -> Int { lk_select_ge(n, x, threshold, base, out) }
+}
+
+/// Adam (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1) over a whole parameter buffer in one fused pass.
+package struct Adam: Sendable {
+    package var beta1: Float = 0.9
+    package var beta2: Float = 0.999
+    package var epsilon: Float = 1e-8
+
+    package init() {}
+
+    /// Steps the weights and zeroes the gradient. `step` counts from 1; `l2` is added to the gradient as l2·w.
+    package func update(
+        weights: inout [Float], gradient: inout [Float], first: inout [Float], second: inout [Float], step: Int,
+        rate: Float, l2: Float, workers: Workers
+    ) {
+        let n = weights.count
+        precondition(gradient.count == n && first.count == n && second.count == n && step >= 1)
+        var power1 = 1.0
+        var power2 = 1.0
+        for _ in 0..<min(step, 40_000) {
+            power1 *= Double(beta1)
+            power2 *= Double(beta2)
+        }
+        let root2 = (1 - power2).squareRoot()
+        let size = Float(Double(rate) * root2 / (1 - power1))
+        let epsilonHat = Float(Double(epsilon) * root2)
+        let block = 1 << 16
+        weights.withUnsafeMutableBufferPointer { w in
+            gradient.withUnsafeMutableBufferPointer { g in
+                first.withUnsafeMutableBufferPointer { m in
+                    second.withUnsafeMutableBufferPointer { v in
+                        workers.forEach((n + block - 1) / block) { index in
+                            let at = index * block
+                            lk_adam(
+                                min(block, n - at), w.baseAddress! + at, g.baseAddress! + at, m.baseAddress! + at,
+                                v.baseAddress! + at, size, beta1, beta2, epsilonHat, l2)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

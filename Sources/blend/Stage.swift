@@ -1,0 +1,2 @@
+// Filled in by the next commits.
+@main struct Main { static func main() {} }
