@@ -2,10 +2,11 @@
 import PackageDescription
 
 // Floors (docs/architecture.md; Tests/ArchitectureTests holds the imports against them):
-//   0  system libraries, CKernels, LinearAlgebra, Shards     1  Platform, Metrics
+//   0  system libraries, CKernels, LinearAlgebra, Shards     1  Platform, Metrics, ShardKinds
 //   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving
 //   3  StageKit                                              4  one executable per stage
-// A target may import only lower floors; the algorithms of floor 2 do not import each other.
+// A target may import only lower floors (ShardKinds also Platform); the algorithms of floor 2 do not import each
+// other, and cannot touch files: only ShardKinds knows both the domain and the shards.
 
 func system(_ name: String, pkgConfig: String, debian: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([debian])])
@@ -16,7 +17,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let algorithms: [Target.Dependency] = ["CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Metrics"]
-let everyStage: [Target.Dependency] = ["StageKit", "Platform", "Shards", "LinearAlgebra"]
+let everyStage: [Target.Dependency] = ["StageKit", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]
 
 func stage(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .executableTarget(name: name, dependencies: everyStage + dependencies)
@@ -48,18 +49,19 @@ let package = Package(
         module("LinearAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels"]),
         module("Shards", ["CZlib", crypto]),
         // Floor 1
-        module("Platform", ["Shards", "LinearAlgebra"]),
+        module("Platform", ["LinearAlgebra"]),
         module("Metrics", ["LinearAlgebra"]),
+        module("ShardKinds", ["Platform", "Shards", "LinearAlgebra"]),
         // Floor 2
-        module("Logs", ["Platform", "Shards", "LinearAlgebra", yams]),
+        module("Logs", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", yams]),
         module("CoWatch", ["Platform", "LinearAlgebra"]),
         module("NeuralCF", ["Platform", "LinearAlgebra", "Metrics"]),
         module("GLMix", ["Platform", "LinearAlgebra", "Metrics"]),
         module("Baselines", ["Platform", "LinearAlgebra"]),
         module("Ranking", ["Platform", "LinearAlgebra", "Metrics"]),
-        module("Serving", ["Platform", "Shards"]),
+        module("Serving", ["ShardKinds", "Platform", "Shards"]),
         // Floor 3
-        module("StageKit", ["Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
+        module("StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
         // Floor 4, in the order in which data flows
         stage("generate-logs", ["Logs"]),
         stage("prepare-run", ["Logs"]),
@@ -77,6 +79,7 @@ let package = Package(
         tests("LinearAlgebra", ["LinearAlgebra"]),
         tests("Shards", ["Shards"]),
         tests("Platform", ["Platform"]),
+        tests("ShardKinds", ["ShardKinds"]),
         tests("Metrics", ["Metrics"]),
         tests("Logs", ["Logs"]),
         tests("CoWatch", ["CoWatch"]),
@@ -87,7 +90,7 @@ let package = Package(
         tests("Serving", ["Serving"]),
         tests("StageKit", ["StageKit"]),
         tests("Architecture", []),
-        tests("Pipeline", ["Shards", "Platform"]),
+        tests("Pipeline", ["ShardKinds", "Shards", "Platform"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
