@@ -15,7 +15,9 @@ package struct RunLock: ~Copyable {
     /// - Throws: `.locked` if another process works on the run.
     package init(run: String) throws {
         let path = run + "/.lock"
-        try FileSystem.createFolder(run)
+        guard FileSystem.isFolder(run) else {
+            throw LecternError.missing("\(run): no such run folder; make all creates it (or name another with --run)")
+        }
         if let inherited = Self.inherited(path), flock(inherited, LOCK_EX | LOCK_NB) == 0 {
             (descriptor, owned) = (inherited, false)
             return
