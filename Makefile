@@ -39,7 +39,7 @@ help: ## This text
 	  "$(RUN)" "$(OUT)" "$(DATASET)" "$(DATA)" "$(CONFIG)" "$(AS_OF)" "$(THREADS)"
 
 all: setup build ## Everything: set up, build, run all stages, publish, show the result
-	@$(LOCKED) prepared && $(LOCKED) dag && $(LOCKED) finish
+	@$(LOCKED) locked-all
 
 setup: ## Install missing system packages (as root or by sudo -n; never asks)
 	@Tools/setup
@@ -86,7 +86,7 @@ clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
 .PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
-.PHONY: install-bin prepared dag finish $(STAGES)
+.PHONY: install-bin locked-all locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.
 
@@ -94,6 +94,12 @@ install-bin:
 	@mkdir -p bin; for name in $(STAGES) $(TOOLS); do \
 	  cmp -s .build/release/$$name bin/$$name || cp .build/release/$$name bin/.$$name.new; \
 	  if [ -e bin/.$$name.new ]; then mv bin/.$$name.new bin/$$name; fi; done
+
+locked-all:
+	@$(SELF) prepared && $(SELF) dag && $(SELF) finish
+
+locked-stage:
+	@$(SELF) prepared && $(SELF) -W $(R)/config/$(FORCED).json $(TARGET)
 
 # Phase 1: check the whole configuration, write slices, repair. The default dataset is generated first.
 prepared: $(if $(filter data/sample/logs,$(DATA)),data/sample/logs/courses.csv)
@@ -120,7 +126,7 @@ $(R)/$(2)/manifest.json: $(3:%=$(R)/%/manifest.json) $(R)/config/$(1).json bin/$
 	@$(LAUNCH) bin/$(1) $(FLAGS)
 # The stage by name: its inputs are brought up to date, then it runs whether or not it is.
 $(1): setup build
-	@$(LOCKED) prepared && $(LOCKED) -W $(R)/config/$(1).json $(R)/$(2)/manifest.json
+	@$(LOCKED) locked-stage FORCED=$(1) TARGET=$(R)/$(2)/manifest.json
 endef
 
 $(eval $(call stage,import-logs,logs,))
