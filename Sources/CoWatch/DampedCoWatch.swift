@@ -17,25 +17,39 @@ extension CoWatch {
         let weights = (0..<matrix.learnerCount).map {
             Int64((unit * power(Double(matrix.length($0)), -learnerDamping)).rounded())
         }
-        let scale = (0..<matrix.courseCount).map { course in
-            let n = matrix.watches(course)
-            return n == 0 ? 0 : power(Double(n), -courseDamping)
-        }
+        let counts = (0..<matrix.courseCount).map { Double(matrix.watches($0)) }
+        let scale = counts.map { $0 == 0 ? 0 : power($0, -courseDamping) }
+        let inverse = counts.map { $0 == 0 ? 0 : Float(power($0, courseDamping)) }
         return RowBlocks.build(
             rows: matrix.courseCount, columns: matrix.courseCount, workers: workers,
-            scratch: { (RowAccumulator<Int64>(columns: matrix.courseCount), TopSelection(k: neighbours)) },
+            scratch: {
+                (
+                    row: RowAccumulator<Int64>(columns: matrix.courseCount), candidates: CandidateBuffer(),
+                    best: NeighbourSelection(k: neighbours)
+                )
+            },
             row: { scratch, i, output in
-                let row = scratch.0
-                row.addRow(i, of: matrix, weights: weights)
-                for at in 0..<row.touchedCount where row.touched[at] != UInt32(i) {
-                    let j = Int(row.touched[at])
-                    scratch.1.offer(Float(Double(row.sums[j]) / unit * scale[i] * scale[j]), Int32(j))
-                }
-                row.clear()
-                output.append(&scratch.1)
+                scratch.row.addRow(i, of: matrix, weights: weights)
+                let score = DampedScore(scale: scale, x: inverse, own: scale[i] / unit)
+                scratch.row.offer(score, except: i, to: &scratch.best, candidates: scratch.candidates)
+                scratch.row.clear()
+                output.append(&scratch.best)
             })
     }
 
     /// x^p for x > 0, without libm.
     private static func power(_ x: Double, _ p: Double) -> Double { Scalar.exp(p * Scalar.log(x)) }
+}
+
+/// s·n_i^−.4·n_j^−.4, with x_j = n_j^.4.
+private struct DampedScore: PairScore {
+    let scale: [Double]
+    let x: [Float]
+    /// n_i^−.4 per unit of s.
+    let own: Double
+
+    @inline(__always)
+    func value(_ sum: Int64, _ column: Int) -> Double { Double(sum) * own * scale[column] }
+
+    func bound(_ threshold: Double) -> (slope: Double, offset: Double) { (threshold / own, 0) }
 }

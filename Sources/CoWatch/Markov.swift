@@ -22,18 +22,18 @@ extension CoWatch {
             scratch: {
                 (
                     sums: [Int64](repeating: 0, count: matrix.courseCount), touched: [UInt32](),
-                    top: TopSelection(k: options.neighbours)
+                    best: NeighbourSelection(k: options.neighbours)
                 )
             },
             row: { scratch, i, output in
                 let total = transitions.add(i, &scratch.sums, &scratch.touched)
                 let denominator = Double(total) + options.markovShrinkage * unit
                 for j in scratch.touched {
-                    scratch.top.offer(Float(Double(scratch.sums[Int(j)]) / denominator), Int32(j))
+                    scratch.best.offer(Float(Double(scratch.sums[Int(j)]) / denominator), j)
                     scratch.sums[Int(j)] = 0
                 }
                 scratch.touched.removeAll(keepingCapacity: true)
-                output.append(&scratch.top)
+                output.append(&scratch.best)
             })
     }
 }

@@ -1,27 +1,52 @@
+import CKernels
+
+/// Integers in which rows of XᵀWX are summed: counts of learners, or weights in fixed point. No order of addition can
+/// show in them.
+protocol RowSum: FixedWidthInteger, Sendable {
+    /// Indices j, ascending from `base`, with 0 < sums[j] ≥ slope·x[j] + offset in Float. `out` has room for n.
+    static func select(
+        _ n: Int, _ sums: UnsafePointer<Self>, _ x: UnsafePointer<Float>, _ slope: Float, _ offset: Float,
+        _ base: UInt32, _ out: UnsafeMutablePointer<UInt32>
+    ) -> Int
+}
+
+extension UInt32: RowSum {
+    static func select(
+        _ n: Int, _ sums: UnsafePointer<UInt32>, _ x: UnsafePointer<Float>, _ slope: Float, _ offset: Float,
+        _ base: UInt32, _ out: UnsafeMutablePointer<UInt32>
+    ) -> Int { lk_cowatch_select_u32(n, sums, x, slope, offset, base, out) }
+}
+
+extension Int64: RowSum {
+    static func select(
+        _ n: Int, _ sums: UnsafePointer<Int64>, _ x: UnsafePointer<Float>, _ slope: Float, _ offset: Float,
+        _ base: UInt32, _ out: UnsafeMutablePointer<UInt32>
+    ) -> Int { lk_cowatch_select_i64(n, sums, x, slope, offset, base, out) }
+}
+
 /// Sums rows of XᵀWX one at a time into a dense buffer of all columns. One per thread.
 ///
-/// Row i is Σ over the learners u of course i of w_u·X[u, ·]: course → learners → courses. Sums are integers
-/// (counts, or weights in fixed point), so no order of addition can show.
-final class RowAccumulator<Sum: FixedWidthInteger> {
-    private let columns: Int
+/// Row i is Σ over the learners u of course i of w_u·X[u, ·]: course → learners → courses.
+final class RowAccumulator<Sum: RowSum> {
+    let columns: Int
     /// columns elements; zero between rows.
     let sums: UnsafeMutablePointer<Sum>
-    /// The columns that are not zero in the row just added, the first `touchedCount`.
-    let touched: UnsafeMutablePointer<UInt32>
-    private(set) var touchedCount = 0
-    private var isDense = false
+    /// Non-zero columns of the row just added, in order of first touch; nil when so many sums were added that looking
+    /// through all columns is cheaper than a branch per sum. Which it is depends on the data alone.
+    private(set) var touched: UnsafeBufferPointer<UInt32>?
+    private let list: UnsafeMutablePointer<UInt32>
 
     init(columns: Int) {
         self.columns = columns
         sums = .allocate(capacity: columns)
         sums.initialize(repeating: 0, count: columns)
-        touched = .allocate(capacity: columns + 1)
-        touched.initialize(repeating: 0, count: columns + 1)
+        list = .allocate(capacity: columns)
+        list.initialize(repeating: 0, count: columns)
     }
 
     deinit {
         sums.deallocate()
-        touched.deallocate()
+        list.deallocate()
     }
 
     /// Adds row `course`; `clear()` must follow before the next.
@@ -32,11 +57,6 @@ final class RowAccumulator<Sum: FixedWidthInteger> {
                 matrix.learners.withUnsafeBufferPointer { learners in
                     let rows = UnsafeBufferPointer(
                         rebasing: learners[matrix.courseOffsets[course]..<matrix.courseOffsets[course + 1]])
-                    var updates = 0
-                    for learner in rows { updates += Int(offsets[Int(learner) + 1] - offsets[Int(learner)]) }
-                    // A list of touched columns costs a branch per update; looking through all columns costs little
-                    // per column. Which is used depends on the data alone, and the result on neither.
-                    isDense = updates > columns / 4
                     if let weights {
                         weights.withUnsafeBufferPointer { w in scatter(rows, offsets, courses) { w[$0] } }
                     } else {
@@ -45,17 +65,16 @@ final class RowAccumulator<Sum: FixedWidthInteger> {
                 }
             }
         }
-        if isDense { listTouched() }
     }
 
     /// Zeroes what the last row touched.
     func clear() {
-        if isDense {
-            sums.update(repeating: 0, count: columns)
+        if let touched {
+            for column in touched { sums[Int(column)] = 0 }
         } else {
-            for at in 0..<touchedCount { sums[Int(touched[at])] = 0 }
+            sums.update(repeating: 0, count: columns)
         }
-        touchedCount = 0
+        touched = nil
     }
 
     @inline(__always)
@@ -63,37 +82,37 @@ final class RowAccumulator<Sum: FixedWidthInteger> {
         _ rows: UnsafeBufferPointer<UInt32>, _ offsets: UnsafeBufferPointer<UInt32>,
         _ courses: UnsafeBufferPointer<UInt32>, weight: (Int) -> Sum
     ) {
-        let (sums, touched) = (sums, touched)
-        let source = courses.baseAddress!
-        if isDense {
-            for learner in rows {
-                let w = weight(Int(learner))
-                for at in Int(offsets[Int(learner)])..<Int(offsets[Int(learner) + 1]) { sums[Int(source[at])] &+= w }
-            }
+        var updates = 0
+        for learner in rows { updates += Int(offsets[Int(learner) + 1] - offsets[Int(learner)]) }
+        let sums = sums
+        if updates <= columns / 4 {
+            touched = scatterListing(rows, offsets, courses, weight: weight)
             return
         }
+        guard let source = courses.baseAddress else { return }
+        for learner in rows {
+            let w = weight(Int(learner))
+            for at in Int(offsets[Int(learner)])..<Int(offsets[Int(learner) + 1]) { sums[Int(source[at])] &+= w }
+        }
+    }
+
+    @inline(__always)
+    private func scatterListing(
+        _ rows: UnsafeBufferPointer<UInt32>, _ offsets: UnsafeBufferPointer<UInt32>,
+        _ courses: UnsafeBufferPointer<UInt32>, weight: (Int) -> Sum
+    ) -> UnsafeBufferPointer<UInt32> {
         var count = 0
         for learner in rows {
             let w = weight(Int(learner))
             for at in Int(offsets[Int(learner)])..<Int(offsets[Int(learner) + 1]) {
-                let column = Int(source[at])
+                let column = Int(courses[at])
                 if sums[column] == 0 {
-                    touched[count] = source[at]
+                    list[count] = UInt32(column)
                     count += 1
                 }
                 sums[column] &+= w
             }
         }
-        touchedCount = count
-    }
-
-    private func listTouched() {
-        let (sums, touched) = (sums, touched)
-        var count = 0
-        for column in 0..<columns {  // without a branch: about a third of the columns are hit in busy rows
-            touched[count] = UInt32(truncatingIfNeeded: column)
-            count &+= sums[column] == 0 ? 0 : 1
-        }
-        touchedCount = count
+        return UnsafeBufferPointer(start: list, count: count)
     }
 }

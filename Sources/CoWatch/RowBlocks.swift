@@ -33,19 +33,21 @@ enum RowBlocks {
         var values: [Float] = []
         fileprivate var ends: [Int] = []
 
-        /// Appends a selection in order of columns.
-        mutating func append(_ selection: inout TopSelection, diagonal: Int? = nil) {
-            let (indices, scores) = selection.drain()
-            var keys = [UInt64]()
-            keys.reserveCapacity(indices.count + 1)
-            for (index, score) in zip(indices, scores) {
-                keys.append(UInt64(UInt32(bitPattern: index)) << 32 | UInt64(score.bitPattern))
+        /// Appends a selection in order of columns, and the diagonal with 1 if one is given.
+        mutating func append(_ selection: inout NeighbourSelection, diagonal: Int? = nil) {
+            var pending = diagonal.map { UInt32($0) }
+            selection.drain { column, value in
+                if let i = pending, i < column {
+                    columns.append(i)
+                    values.append(1)
+                    pending = nil
+                }
+                columns.append(column)
+                values.append(value)
             }
-            if let diagonal { keys.append(UInt64(diagonal) << 32 | UInt64(Float(1).bitPattern)) }
-            keys.sort()
-            for key in keys {
-                columns.append(UInt32(key >> 32))
-                values.append(Float(bitPattern: UInt32(truncatingIfNeeded: key)))
+            if let i = pending {
+                columns.append(i)
+                values.append(1)
             }
         }
     }

@@ -49,13 +49,13 @@ package enum CoWatch {
     package static func similarity(
         _ matrix: WatchMatrix, options: SimilarityOptions, workers: Workers
     ) -> SparseRows {
-        let rows = options.dampHeavyLearners ? SimilarityRows(damped: matrix, options) : SimilarityRows(matrix, options)
+        let rows = SimilarityRows(matrix, options)
         return RowBlocks.build(
             rows: matrix.courseCount, columns: matrix.courseCount, workers: workers,
             scratch: { SimilarityRows.Scratch(columns: matrix.courseCount, options: options) },
             row: { scratch, i, output in
                 rows.select(i, &scratch)
-                output.append(&scratch.top, diagonal: i)
+                output.append(&scratch.best, diagonal: i)
             })
     }
 }
@@ -66,76 +66,55 @@ private struct SimilarityRows {
     let options: CoWatch.SimilarityOptions
     /// w_u in units of 2⁻²⁰; nil: all 1.
     let weights: [Int64]?
-    /// n_i and √n_i.
-    let n: [Double]
-    let roots: [Double]
-    /// N.
-    let total: Double
+    let totals: SimilarityTotals
 
     struct Scratch {
         let counts: RowAccumulator<UInt32>
         let weighted: RowAccumulator<Int64>?
-        var top: TopSelection
+        let candidates: CandidateBuffer
+        var best: NeighbourSelection
 
         init(columns: Int, options: CoWatch.SimilarityOptions) {
             counts = RowAccumulator(columns: columns)
             weighted = options.dampHeavyLearners ? RowAccumulator(columns: columns) : nil
-            top = TopSelection(k: options.neighbours)
+            candidates = CandidateBuffer()
+            best = NeighbourSelection(k: options.neighbours)
         }
     }
 
     init(_ matrix: WatchMatrix, _ options: CoWatch.SimilarityOptions) {
-        (self.matrix, self.options, weights) = (matrix, options, nil)
-        n = (0..<matrix.courseCount).map { Double(matrix.watches($0)) }
-        roots = n.map { $0.squareRoot() }
-        total = Double(matrix.learnerCount)
-    }
-
-    init(damped matrix: WatchMatrix, _ options: CoWatch.SimilarityOptions) {
         (self.matrix, self.options) = (matrix, options)
+        guard options.dampHeavyLearners else {
+            weights = nil
+            totals = SimilarityTotals(
+                n: (0..<matrix.courseCount).map { Double(matrix.watches($0)) }, total: Double(matrix.learnerCount),
+                options.measure)
+            return
+        }
         let w = (0..<matrix.learnerCount).map {
             Int64((CoWatch.unit / Scalar.log(1 + Double(matrix.length($0)))).rounded())
         }
-        weights = w
-        n = (0..<matrix.courseCount).map { course in
+        let n = (0..<matrix.courseCount).map { course in
             let range = matrix.courseOffsets[course]..<matrix.courseOffsets[course + 1]
             return Double(matrix.learners[range].reduce(Int64(0)) { $0 + w[Int($1)] }) / CoWatch.unit
         }
-        roots = n.map { $0.squareRoot() }
-        total = Double(w.reduce(0, +)) / CoWatch.unit
+        weights = w
+        totals = SimilarityTotals(n: n, total: Double(w.reduce(0, +)) / CoWatch.unit, options.measure)
     }
 
-    /// Fills `scratch.top` with the best neighbours of course i, without i.
+    /// Fills `scratch.best` with the best neighbours of course i, without i.
     func select(_ i: Int, _ scratch: inout Scratch) {
-        scratch.counts.addRow(i, of: matrix, weights: nil)
-        scratch.weighted?.addRow(i, of: matrix, weights: weights)
-        scratch.counts.sums[i] = 0  // leaves the diagonal out
-        let (ni, ri, shrinkage, total) = (n[i], roots[i], options.shrinkage, total)
-        switch options.measure {
-        case .cosine: offer(&scratch) { c, j in c / (ri * roots[j] + shrinkage) }
-        case .jaccard: offer(&scratch) { c, j in c / (ni + n[j] - c) }
-        case .lift: offer(&scratch) { c, j in total * c / (ni * n[j]) }
-        case .pmi: offer(&scratch) { c, j in Scalar.log(total * c / (ni * n[j])) }
+        let counts = scratch.counts
+        counts.addRow(i, of: matrix, weights: nil)
+        if let weighted = scratch.weighted {
+            weighted.addRow(i, of: matrix, weights: weights)
+            let score = SimilarityScore<Int64>(totals, options, i, unit: CoWatch.unit, counts: counts.sums)
+            weighted.offer(score, except: i, to: &scratch.best, candidates: scratch.candidates)
+            weighted.clear()
+        } else {
+            let score = SimilarityScore<UInt32>(totals, options, i, unit: 1, counts: counts.sums)
+            counts.offer(score, except: i, to: &scratch.best, candidates: scratch.candidates)
         }
-        scratch.counts.clear()
-        scratch.weighted?.clear()
-    }
-
-    @inline(__always)
-    private func offer(_ scratch: inout Scratch, similarity: (Double, Int) -> Double) {
-        let least = UInt32(max(1, options.minSupport))
-        let (counts, touched) = (scratch.counts.sums, scratch.counts.touched)
-        let sums = scratch.weighted?.sums
-        var threshold = -Double.infinity
-        for at in 0..<scratch.counts.touchedCount {
-            let j = Int(touched[at])
-            if counts[j] < least { continue }
-            let c = sums.map { Double($0[j]) / CoWatch.unit } ?? Double(counts[j])
-            let value = similarity(c, j)
-            if value < threshold || value <= 0 { continue }
-            scratch.top.offer(Float(value), Int32(truncatingIfNeeded: j))
-            // Rounding to Float could lift a value up to the threshold, so compare with what lies below it.
-            threshold = Double(scratch.top.threshold.nextDown)
-        }
+        counts.clear()
     }
 }
