@@ -38,8 +38,10 @@ help: ## This text
 	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, LOG_FORMAT=json, CUTS and WINDOW (backtest)\n' \
 	  "$(RUN)" "$(OUT)" "$(DATASET)" "$(DATA)" "$(CONFIG)" "$(AS_OF)" "$(THREADS)"
 
-all: setup build ## Everything: set up, build, run all stages, publish, show the result
-	@$(LOCKED) locked-all
+all: setup build run ## Everything: set up, build, run all stages, publish, show the result
+
+run: ## The same without set-up and build: what cron needs
+	@$(LOCKED) locked-run
 
 setup: ## Install missing system packages (as root or by sudo -n; never asks)
 	@Tools/setup
@@ -86,7 +88,7 @@ clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
 .PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
-.PHONY: install-bin locked-all locked-stage prepared dag finish $(STAGES)
+.PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.
 
@@ -95,8 +97,15 @@ install-bin:
 	  cmp -s .build/release/$$name bin/$$name || cp .build/release/$$name bin/.$$name.new; \
 	  if [ -e bin/.$$name.new ]; then mv bin/.$$name.new bin/$$name; fi; done
 
-locked-all:
+locked-run:
 	@$(SELF) prepared && $(SELF) dag && $(SELF) finish
+
+# All stages but no publication: what a backtest needs.
+stages:
+	@$(LOCKED) locked-stages
+
+locked-stages:
+	@$(SELF) prepared && $(SELF) dag
 
 locked-stage:
 	@$(SELF) prepared && $(SELF) -W $(R)/config/$(FORCED).json $(TARGET)
