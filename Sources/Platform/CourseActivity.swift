@@ -25,7 +25,8 @@ package struct CourseActivity: Sendable, Equatable {
         keys.reserveCapacity(shards.reduce(0) { $0 + $1.courses.count })
         for shard in shards {
             for i in shard.courses.indices {
-                let day = UInt64(UInt32(bitPattern: Self.day(shard.times[i]) &+ Int32.min))  // keeps the order of signed days
+                // The offset keeps the order of days before 1970.
+                let day = UInt64(UInt32(bitPattern: Self.day(shard.times[i]) &+ Int32.min))
                 keys.append(day << 32 | UInt64(shard.courses[i]))
             }
         }

@@ -1,0 +1,131 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// POSIX calls with errors that name the file; everything that reaches the disk goes through here.
+package enum FileSystem {
+    static func fail(_ path: String, _ action: String, creating: Bool = false) -> LecternError {
+        let code = errno
+        let why = String(cString: strerror(code))
+        if code == ENOENT && !creating { return .missing("\(path): cannot \(action): \(why)") }
+        let creation = creating && [EACCES, ENOENT, ENOTDIR, EROFS, EEXIST, EISDIR, EPERM].contains(code)
+        return LecternError(creation ? .cannotCreate : .ioError, "\(path): cannot \(action): \(why)")
+    }
+
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    package static func isFolder(_ path: String) -> Bool {
+        var info = stat()
+        return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Size in bytes and modification time in nanoseconds; nil if the file is not there.
+    package static func status(_ path: String) -> (bytes: Int, modified: Int64)? {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        return (Int(info.st_size), Int64(info.st_mtim.tv_sec) * 1_000_000_000 + Int64(info.st_mtim.tv_nsec))
+    }
+
+    /// Names in a folder, sorted by bytes.
+    package static func list(_ path: String) throws -> [String] {
+        guard let folder = opendir(path) else { throw fail(path, "list folder") }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    package static func createFolder(_ path: String) throws {
+        if isFolder(path) { return }
+        let parent = (path as NSString).deletingLastPathComponent
+        if !parent.isEmpty && parent != path { try createFolder(parent) }
+        if mkdir(path, 0o777) != 0 && errno != EEXIST { throw fail(path, "create folder", creating: true) }
+    }
+
+    /// Removes a file or a whole folder; nothing there is fine.
+    package static func removeAll(_ path: String) throws {
+        var info = stat()
+        if lstat(path, &info) != 0 { return }
+        if info.st_mode & S_IFMT == S_IFDIR {
+            for name in try list(path) { try removeAll(path + "/" + name) }
+            if rmdir(path) != 0 { throw fail(path, "remove folder") }
+        } else if unlink(path) != 0 {
+            throw fail(path, "remove")
+        }
+    }
+
+    package static func rename(_ from: String, _ to: String) throws {
+        if Glibc.rename(from, to) != 0 { throw fail(from, "rename to \(to)") }
+    }
+
+    /// Flushes a folder's entries to disk.
+    package static func syncFolder(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY)
+        if descriptor < 0 { throw fail(path, "open folder") }
+        defer { close(descriptor) }
+        if fsync(descriptor) != 0 { throw fail(path, "sync folder") }
+    }
+
+    package static func read(_ path: String) throws -> [UInt8] {
+        let descriptor = open(path, O_RDONLY)
+        if descriptor < 0 { throw fail(path, "open") }
+        defer { close(descriptor) }
+        var info = stat()
+        if fstat(descriptor, &info) != 0 { throw fail(path, "stat") }
+        if info.st_mode & S_IFMT == S_IFDIR { throw LecternError.missing("\(path): is a folder, expected a file") }
+        var bytes = [UInt8](repeating: 0, count: max(Int(info.st_size), 1 << 12))
+        var count = 0
+        while true {
+            if count == bytes.count { bytes.append(contentsOf: repeatElement(0, count: bytes.count)) }
+            let got = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + count, $0.count - count) }
+            if got < 0 {
+                if errno == EINTR { continue }
+                throw fail(path, "read")
+            }
+            if got == 0 { break }
+            count += got
+        }
+        bytes.removeLast(bytes.count - count)
+        return bytes
+    }
+
+    /// Writes a whole new file and flushes it to disk.
+    package static func write(_ bytes: [UInt8], to path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
+        if descriptor < 0 { throw fail(path, "create", creating: true) }
+        var closed = false
+        defer { if !closed { close(descriptor) } }
+        try bytes.withUnsafeBytes { try writeAll(descriptor, $0, path) }
+        if fsync(descriptor) != 0 { throw fail(path, "sync") }
+        closed = true
+        if close(descriptor) != 0 { throw fail(path, "close") }
+    }
+
+    package static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
+        var at = 0
+        while at < bytes.count {
+            let put = Glibc.write(descriptor, bytes.baseAddress! + at, bytes.count - at)
+            if put < 0 {
+                if errno == EINTR { continue }
+                throw fail(path, "write")
+            }
+            at += put
+        }
+    }
+
+    /// Replaces a file's content in one step: a reader sees the old or the new, never a part.
+    package static func replace(_ path: String, with bytes: [UInt8]) throws {
+        let temporary = path + ".partial"
+        try write(bytes, to: temporary)
+        try rename(temporary, path)
+        try syncFolder(
+            (path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent)
+    }
+}

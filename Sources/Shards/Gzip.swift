@@ -1,0 +1,128 @@
+import CZlib
+
+/// One gzip member (RFC 1952) with a fixed header: no name, no time, so equal content gives equal bytes.
+package enum Gzip {
+    static let ownHeader: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
+
+    /// zlib level 1: level 6 takes six times as long for little.
+    package static func compress(_ bytes: [UInt8]) -> [UInt8] {
+        var stream = z_stream()
+        precondition(
+            deflateInit2_(
+                &stream, 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+                == Z_OK)
+        defer { deflateEnd(&stream) }
+        var out = ownHeader
+        bytes.withUnsafeBufferPointer { input in
+            var at = 0
+            var buffer = [UInt8](repeating: 0, count: 1 << 18)
+            var status = Z_OK
+            while status != Z_STREAM_END {
+                if stream.avail_in == 0 && at < input.count {
+                    let chunk = min(input.count - at, 1 << 30)
+                    stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress! + at)
+                    stream.avail_in = UInt32(chunk)
+                    at += chunk
+                }
+                let room = buffer.count
+                buffer.withUnsafeMutableBufferPointer {
+                    stream.next_out = $0.baseAddress!
+                    stream.avail_out = UInt32(room)
+                    status = deflate(&stream, at == input.count ? Z_FINISH : Z_NO_FLUSH)
+                }
+                precondition(status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR)
+                out.append(contentsOf: buffer[0..<(room - Int(stream.avail_out))])
+            }
+        }
+        appendLittleEndian(checksum(bytes), to: &out)
+        appendLittleEndian(UInt32(truncatingIfNeeded: bytes.count), to: &out)
+        return out
+    }
+
+    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+        bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count)) }
+    }
+
+    private static func appendLittleEndian(_ value: UInt32, to bytes: inout [UInt8]) {
+        for shift in stride(from: 0, to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+    }
+
+    /// Inflates a single member. `declaredSize` is asked once, with the bytes inflated so far (at least
+    /// `prefix` of them), and says how long the whole must be: inflating never goes beyond that.
+    static func decompress(
+        _ file: [UInt8], name: String, prefix: Int, declaredSize: ([UInt8]) throws -> Int
+    ) throws -> [UInt8] {
+        guard file.count >= 18 else {
+            throw LecternError.data(
+                "\(name): \(file.count) bytes is too short for a gzip member; the file is cut or empty")
+        }
+        guard file[0] == 0x1f, file[1] == 0x8b, file[2] == 8 else {
+            throw LecternError.data("\(name): offset 0: no gzip header")
+        }
+        guard file[3] == 0 else {
+            throw LecternError.data("\(name): offset 3: gzip flags \(file[3]), expected 0")
+        }
+        guard file[4...7].allSatisfy({ $0 == 0 }) else {
+            throw LecternError.data("\(name): offset 4: gzip time is set, expected 0 (gzip.compress(b, mtime=0))")
+        }
+        var stream = z_stream()
+        precondition(inflateInit2_(&stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK)
+        defer { inflateEnd(&stream) }
+        var out = [UInt8](repeating: 0, count: max(prefix, 1 << 16))
+        var produced = 0
+        var limit: Int? = nil
+        let consumed: Int = try file.withUnsafeBufferPointer { input in
+            stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress! + 10)
+            stream.avail_in = UInt32(input.count - 18)
+            while true {
+                if produced == out.count {
+                    if let limit {
+                        if produced >= limit + 1 {
+                            throw LecternError.data(
+                                "\(name): inflates to more than the \(limit) bytes its header declares")
+                        }
+                        out.append(contentsOf: repeatElement(0, count: limit + 1 - out.count))
+                    } else {
+                        let size = try declaredSize(Array(out[0..<produced]))
+                        limit = size
+                        guard produced <= size else {
+                            throw LecternError.data(
+                                "\(name): inflates to more than the \(size) bytes its header declares")
+                        }
+                        out.append(contentsOf: repeatElement(0, count: size + 1 - out.count))
+                    }
+                }
+                let room = min(out.count - produced, 1 << 30)
+                let status = out.withUnsafeMutableBufferPointer {
+                    stream.next_out = $0.baseAddress! + produced
+                    stream.avail_out = UInt32(room)
+                    return inflate(&stream, Z_NO_FLUSH)
+                }
+                produced += room - Int(stream.avail_out)
+                if status == Z_STREAM_END { break }
+                if status != Z_OK || (stream.avail_in == 0 && stream.avail_out > 0) {
+                    throw LecternError.data(
+                        "\(name): offset \(input.count - 8 - Int(stream.avail_in)): damaged or cut gzip data")
+                }
+            }
+            return input.count - 8 - Int(stream.avail_in)
+        }
+        out.removeLast(out.count - produced)
+        let size = try limit ?? declaredSize(out)
+        if consumed != file.count - 8 {
+            throw LecternError.data("\(name): offset \(consumed + 8): bytes after the gzip trailer")
+        }
+        if produced != size {
+            throw LecternError.data("\(name): \(produced) bytes inflated, its header declares \(size)")
+        }
+        let trailer = file.count - 8
+        func word(_ at: Int) -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(file[at + $1]) << (8 * UInt32($1)) } }
+        if word(trailer) != checksum(out) {
+            throw LecternError.data("\(name): offset \(trailer): CRC-32 does not match: the file is damaged")
+        }
+        if word(trailer + 4) != UInt32(truncatingIfNeeded: produced) {
+            throw LecternError.data("\(name): offset \(trailer + 4): length does not match: the file is damaged")
+        }
+        return out
+    }
+}

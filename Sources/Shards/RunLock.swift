@@ -1,0 +1,51 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// One writer per run folder: an exclusive `flock` on `<run>/.lock`.
+///
+/// Under make the lock is held by `flock … make`, whose open descriptor every stage inherits; such a stage finds that
+/// descriptor among its own and is already the holder. A stage started by hand opens and locks the file itself.
+package struct RunLock: ~Copyable {
+    private let descriptor: Int32
+    private let owned: Bool
+
+    /// - Throws: `.locked` if another process works on the run.
+    package init(run: String) throws {
+        let path = run + "/.lock"
+        guard FileSystem.isFolder(run) else {
+            throw LecternError.missing("\(run): no such run folder; make all creates it (or name another with --run)")
+        }
+        if let inherited = Self.inherited(path), flock(inherited, LOCK_EX | LOCK_NB) == 0 {
+            (descriptor, owned) = (inherited, false)
+            return
+        }
+        let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+        if opened < 0 { throw FileSystem.fail(path, "create", creating: true) }
+        if flock(opened, LOCK_EX | LOCK_NB) != 0 {
+            let code = errno
+            close(opened)
+            errno = code
+            if code != EWOULDBLOCK { throw FileSystem.fail(path, "lock") }
+            throw LecternError(
+                .locked, "\(path): another run of Lectern is working here; wait for it (make status tells who)")
+        }
+        (descriptor, owned) = (opened, true)
+    }
+
+    private static func inherited(_ path: String) -> Int32? {
+        var wanted = stat()
+        guard stat(path, &wanted) == 0, let names = try? FileSystem.list("/proc/self/fd") else { return nil }
+        for candidate in names.compactMap({ Int32($0) }) where candidate > 2 {
+            var info = stat()
+            if fstat(candidate, &info) == 0, info.st_ino == wanted.st_ino, info.st_dev == wanted.st_dev {
+                return candidate
+            }
+        }
+        return nil
+    }
+
+    deinit { if owned { close(descriptor) } }
+}

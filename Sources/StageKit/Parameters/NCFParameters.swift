@@ -1,0 +1,3 @@
+extension Parameters {
+    static let ncf: [Parameter] = []
+}

@@ -1,0 +1,201 @@
+import ArgumentParser
+import Foundation
+import LinearAlgebra
+import Logging
+import Shards
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// One run of one stage: its inputs, its output while it is being written, what its manifest will say.
+package final class StageRun {
+    package let name: StageName
+    package let run: String
+    package let slice: Slice
+    package let workers: Workers
+    package let log: Logger
+    package let output: StageOutput
+    /// Filled in by the stage: as_of, newest_event, catalogue (taken from the inputs), counts, facts.
+    package var manifest: Manifest
+    private var opened: [StageName: StageInput] = [:]
+    private var timings: [(String, Double)] = []
+    private let start = ProcessInfo.processInfo.systemUptime
+
+    init(_ name: StageName, _ options: StageOptions, _ log: Logger) throws {
+        self.name = name
+        run = options.run
+        self.log = log
+        workers = Workers(count: options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount))
+        BLAS.useOneThread()
+        slice = try Slice(stage: name, path: options.config ?? "\(run)/config/\(Slice.fileName(name))")
+        output = try StageOutput(run: run, stage: name.folder)
+        manifest = Manifest(
+            stage: name.rawValue, release: Lectern.release, config: slice.digest, asOf: 0, newestEvent: 0)
+        log.debug("OpenBLAS kernels: \(BLAS.coreName)")
+    }
+
+    /// Opens an input stage. Checks that nothing in it comes from T or later and that all inputs opened so far are
+    /// of one generation.
+    package func input(_ stage: StageName) throws -> StageInput {
+        if let known = opened[stage] { return known }
+        precondition(name.inputs.contains(stage), "\(name) does not declare \(stage) as an input")
+        let input: StageInput
+        do {
+            input = try StageInput(run: run, stage: stage.rawValue, folder: stage.folder)
+        } catch let error as LecternError where error.code == .inputMissing {
+            throw LecternError.missing(
+                "\(run)/\(stage.folder)/manifest.json: not there; make \(stage.rawValue) makes it")
+        }
+        let made = input.manifest
+        guard made.newestEvent < made.asOf else {
+            throw LecternError.data(
+                "\(input.folder)/manifest.json: newest_event \(Moment.text(made.newestEvent)) is not before as_of "
+                    + "\(Moment.text(made.asOf)): it saw what it must not see; make \(stage.rawValue) rebuilds it")
+        }
+        for (other, known) in opened {
+            try Self.agree(input, stage, known, other)
+        }
+        opened[stage] = input
+        manifest.inputs[stage.folder] = input.digest
+        manifest.asOf = made.asOf
+        manifest.newestEvent = max(manifest.newestEvent, made.newestEvent)
+        if !made.catalogue.isEmpty { manifest.catalogue = made.catalogue }
+        return input
+    }
+
+    /// Both were made from the same generation of everything they share, and of each other.
+    private static func agree(_ a: StageInput, _ aStage: StageName, _ b: StageInput, _ bStage: StageName) throws {
+        var pairs: [(String, String?, String?)] = a.manifest.inputs.keys.map {
+            ($0, a.manifest.inputs[$0], b.manifest.inputs[$0])
+        }
+        pairs.append((bStage.folder, a.manifest.inputs[bStage.folder], b.digest))
+        pairs.append((aStage.folder, b.manifest.inputs[aStage.folder], a.digest))
+        for (folder, left, right) in pairs.sorted(by: { $0.0 < $1.0 }) {
+            if let left, let right, left != right {
+                throw LecternError.data(
+                    "\(a.folder) and \(b.folder) were made from different generations of \(folder)/; "
+                        + "make all brings them together")
+            }
+        }
+    }
+
+    /// Writes a shard with the run's standard metadata.
+    package func write(_ shard: ShardBuilder, as file: String, shardNumber: (Int, of: Int)? = nil) throws {
+        var shard = shard
+        shard.metadata["lectern.version"] = Lectern.release
+        shard.metadata["stage"] = name.rawValue
+        shard.metadata["as_of"] = String(manifest.asOf)
+        shard.metadata["newest_event"] = String(manifest.newestEvent)
+        shard.metadata["config"] = slice.digest
+        if !manifest.catalogue.isEmpty { shard.metadata["catalogue"] = manifest.catalogue }
+        if let parsed = shardNumber.map({ ($0.0, $0.of) }) ?? ShardName.parse(file).map({ ($0.shard, $0.shards) }) {
+            shard.metadata["shard"] = String(parsed.0)
+            shard.metadata["shards"] = String(parsed.1)
+        }
+        try output.write(shard, as: file)
+    }
+
+    /// Runs a named step and notes its seconds for `stats.json`.
+    package func step<Result>(_ label: String, _ body: () throws -> Result) rethrows -> Result {
+        let start = ProcessInfo.processInfo.systemUptime
+        let result = try body()
+        timings.append((label, ProcessInfo.processInfo.systemUptime - start))
+        log.debug("\(label): \(Self.seconds(timings.last!.1))")
+        return result
+    }
+
+    /// A line of talk on standard error.
+    package func say(_ text: String) { log.info("\(text)") }
+    package func warn(_ text: String) { log.warning("\(text)") }
+
+    package func progress(_ label: String, total: Int, unit: String) -> Progress {
+        Progress(label, total: total, unit: unit, log: log)
+    }
+
+    /// Adds to a count of the manifest and the summary ("read", "kept", "dropped: bot").
+    package func count(_ key: String, _ value: Int) { manifest.counts[key, default: 0] += value }
+
+    func finish() throws {
+        let seconds = ProcessInfo.processInfo.systemUptime - start
+        let peak = Self.peakMemory()
+        var stats: [String: Value] = [
+            "seconds": .number(seconds), "peak_memory_bytes": .integer(peak), "threads": .integer(workers.count),
+            "blas_core": .text(BLAS.coreName),
+        ]
+        stats["steps"] = .list(timings.map { .map(["name": .text($0.0), "seconds": .number($0.1)]) })
+        try output.write(Value.map(stats).jsonBytes(), as: "stats.json", listed: false)
+        try output.commit(manifest)
+        let counts = manifest.counts.keys.sorted().map { "\($0) \(manifest.counts[$0]!)" }.joined(separator: ", ")
+        log.info("done: \(counts); \(Self.seconds(seconds)), peak memory \(peak >> 20) MiB")
+    }
+
+    static func seconds(_ value: Double) -> String { String(format: "%.1f s", value) }
+
+    /// Largest resident size of this process so far, bytes.
+    static func peakMemory() -> Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
+    }
+}
+
+/// Runs a stage from lock to summary, and ends the process with the documented exit code: the only place that does.
+package func runStage(_ name: StageName, _ options: StageOptions, _ body: (StageRun) throws -> Void) throws {
+    try reportingErrors(name.rawValue, options.talk, run: options.run) { log in
+        let lock = try RunLock(run: options.run)
+        let stage = try StageRun(name, options, log)
+        do {
+            try body(stage)
+            try stage.finish()
+        } catch {
+            stage.output.abandon()
+            throw error
+        }
+        FailureNote.clear(run: options.run, stage: name.rawValue)
+        _ = consume lock
+    }
+}
+
+/// Turns errors into one line and an exit code. For executables that are no stages (`run` is nil there).
+package func reportingErrors(
+    _ label: String, _ talk: TalkOptions, run: String? = nil, _ body: (Logger) throws -> Void
+) throws {
+    signal(SIGPIPE, SIG_IGN)
+    var log = Logger(label: label) { StandardErrorHandler(label: $0, format: talk.logFormat) }
+    if talk.quiet { log.logLevel = .warning }
+    do {
+        try body(log)
+    } catch {
+        let (code, message) = explained(error)
+        log.error("\(message)")
+        if let run, code != .locked { FailureNote.write(run: run, stage: label, code: code, message: message) }
+        throw ArgumentParser.ExitCode(code.rawValue)
+    }
+}
+
+private func explained(_ error: any Error) -> (Shards.ExitCode, String) {
+    if let known = error as? LecternError { return (known.code, known.message) }
+    return (.ourBug, "unexpected: \(error); please report this")
+}
+
+/// `<run>/failed.json`: code, stage and message of the last failure, until that stage's next success.
+package enum FailureNote {
+    package static func path(_ run: String) -> String { run + "/failed.json" }
+
+    static func write(run: String, stage: String, code: Shards.ExitCode, message: String) {
+        guard FileSystem.isFolder(run) else { return }
+        let note: [String: Value] = [
+            "stage": .text(stage), "code": .integer(Int(code.rawValue)), "message": .text(message),
+        ]
+        try? FileSystem.replace(path(run), with: Value.map(note).jsonBytes())
+    }
+
+    static func clear(run: String, stage: String) {
+        guard let bytes = try? FileSystem.read(path(run)),
+            let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)), case .map(let note) = value,
+            note["stage"] == .text(stage)
+        else { return }
+        try? FileSystem.removeAll(path(run))
+    }
+}
