@@ -6,7 +6,7 @@ extension RankingSummary {
     }
 
     private func text(_ slice: Slice, _ k: Int) -> String {
-        let cuts = slice.rows == slice.learners ? "" : ", \(slice.rows) with each cut"
+        let cuts = slice.rows == slice.learners ? "" : " (\(slice.rows) rows: a learner and a cut each)"
         let title = "\(slice.name): \(slice.learners) learners\(cuts)\n"
         if slice.rows == 0 { return title }
         var lines = [
