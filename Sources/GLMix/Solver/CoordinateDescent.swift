@@ -1,4 +1,5 @@
 import LinearAlgebra
+import Platform
 
 /// A fitted GLMix model: coefficients per coordinate, in the order of `coordinates`.
 package struct GLMixModel: Sendable, Equatable {

@@ -1,30 +1,5 @@
 import LinearAlgebra
-
-/// Coefficients of a coordinate, for each entity on the features that occur in its rows; all others are 0, which is
-/// where their penalty puts them. The fixed effect is the case of one entity with all features.
-package struct Coefficients: Sendable, Equatable {
-    /// Entity e has `offsets[e]..<offsets[e + 1]`.
-    package var offsets: [Int]
-    /// Feature numbers within the coordinate (its bags side by side, the intercept last), ascending per entity.
-    package var features: [UInt32]
-    package var values: [Double]
-
-    package init(offsets: [Int], features: [UInt32], values: [Double]) {
-        precondition(offsets.last == features.count && features.count == values.count)
-        (self.offsets, self.features, self.values) = (offsets, features, values)
-    }
-
-    package var entityCount: Int { offsets.count - 1 }
-
-    package func range(_ entity: Int) -> Range<Int> { offsets[entity]..<offsets[entity + 1] }
-
-    /// All features of one entity, 0 where there is no coefficient.
-    package func dense(_ entity: Int, featureCount: Int) -> [Double] {
-        var result = [Double](repeating: 0, count: featureCount)
-        for at in range(entity) { result[Int(features[at])] = values[at] }
-        return result
-    }
-}
+import Platform
 
 /// A random effect: independent small problems, one per entity, given everything else as offsets (`EntitySolver`).
 /// Entities run in parallel, those with many rows first; each writes only its own coefficients and the scores of its

@@ -1,4 +1,5 @@
 import LinearAlgebra
+import Platform
 
 extension GLMixModel {
     /// Margins o + Σ_k x·θ_k of examples whose bags and groupings number features and entities as in training.
