@@ -31,4 +31,6 @@ float lk_expf(float x);
 double lk_exp(double x);
 double lk_log(double x);
 double lk_log1pexp(double x);
+
+#include "ckernels_cowatch.h"
 #endif

@@ -1,0 +1,150 @@
+# Lectern: from watch logs to each learner's top K courses. `make help` explains, `make all` does everything.
+#
+# The DAG stands below under "The stages": a rule's target is the manifest a stage writes last; its prerequisites are
+# the manifests it reads, its executable, and its own slice of the configuration.
+
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+RUN     ?= latest
+OUT     ?= out
+DATASET ?= sample
+DATA    ?= data/$(DATASET)/logs
+CONFIG  ?= pipeline.yaml
+AS_OF   ?=
+SET     ?=
+THREADS ?=
+LAUNCH  ?=
+CUTS    ?=
+WINDOW  ?=
+
+R := $(OUT)/$(RUN)
+STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix blend export-topk evaluate
+TOOLS  := generate-logs prepare-run publish-run inspect-shards
+FLAGS  := --run $(R) $(if $(THREADS),--threads $(THREADS)) $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
+SELF   := $(MAKE) --no-print-directory
+
+# One writer per run: every stage inherits the lock's descriptor, so it lasts until the last orphan is gone.
+LOCKED = mkdir -p $(R) && flock -n -E 75 $(R)/.lock $(SELF)
+
+##@ Main
+
+help: ## This text
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z][a-z-]*:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nStages (each brings its inputs up to date, then runs):\n  %s\n' "$(STAGES)"
+	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, LOG_FORMAT=json, CUTS and WINDOW (backtest)\n' \
+	  "$(RUN)" "$(OUT)" "$(DATASET)" "$(DATA)" "$(CONFIG)" "$(AS_OF)" "$(THREADS)"
+
+all: setup build run ## Everything: set up, build, run all stages, publish, show the result
+
+run: ## The same without set-up and build: what cron needs
+	@$(LOCKED) locked-run
+
+setup: ## Install missing system packages (as root or by sudo -n; never asks)
+	@Tools/setup
+
+build: ## Compile once; an executable in bin/ changes only if its bytes differ
+	@if [ -d Sources ]; then swift build -c release --build-tests && $(SELF) install-bin; fi
+
+test: setup build ## All tests
+	swift test -c release --skip-build
+
+status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lock holder; last failure
+	@bin/prepare-run status --run $(R)
+
+inspect: ## Look into shards: make inspect STAGE=watched CMD=head
+	@bin/inspect-shards $(or $(CMD),ls) $(if $(FILE),$(FILE),$(R)/$(STAGE))
+
+##@ Proof
+
+backtest: setup build ## The pipeline at earlier times, and what came after: CUTS="2020-11-18 .5 .6", WINDOW=…
+	@Tools/backtest "$(DATASET)" "$(DATA)" "$(OUT)" "$(CUTS)" "$(WINDOW)"
+
+leak-check: setup build ## Change everything after T and show that nothing before changes
+	swift test -c release --skip-build --filter LeakTests
+
+bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
+	@Tools/bench
+
+##@ Care
+
+lint: ## Formatting and style
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+format: ## Reformat in place
+	swift format --in-place --recursive Sources Tests Package.swift
+
+docs: bin/prepare-run ## Write pipeline.yaml and docs/configuration.md from the declarations in the code
+	bin/prepare-run defaults > pipeline.yaml
+	bin/prepare-run defaults --markdown > docs/configuration.md
+
+clean: ## Remove build products (no run, no data)
+	rm -rf .build bin
+
+clean-run: ## Remove the run folder of RUN
+	rm -rf $(R)
+
+.PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
+.PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
+
+# The rest works under the lock or on files.
+
+install-bin:
+	@mkdir -p bin; for name in $(STAGES) $(TOOLS); do \
+	  cmp -s .build/release/$$name bin/$$name || cp .build/release/$$name bin/.$$name.new; \
+	  if [ -e bin/.$$name.new ]; then mv bin/.$$name.new bin/$$name; fi; done
+
+locked-run:
+	@$(SELF) prepared && $(SELF) dag && $(SELF) finish
+
+# All stages but no publication: what a backtest needs.
+stages:
+	@$(LOCKED) locked-stages
+
+locked-stages:
+	@$(SELF) prepared && $(SELF) dag
+
+locked-stage:
+	@$(SELF) prepared && $(SELF) -W $(R)/config/$(FORCED).json $(TARGET)
+
+# Phase 1: check the whole configuration, write slices, repair. The default dataset is generated first.
+prepared: $(if $(filter data/sample/logs,$(DATA)),data/sample/logs/courses.csv)
+	@bin/prepare-run --run $(R) --config $(CONFIG) --dataset data/$(DATASET)/dataset.yaml --data $(DATA) \
+	  $(if $(AS_OF),--as-of "$(AS_OF)") $(if $(SET),--set '$(SET)') $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
+
+data/sample/logs/courses.csv: bin/generate-logs
+	bin/generate-logs --out data/sample/logs
+
+# Phase 2: whatever is not up to date.
+dag: $(R)/metrics/manifest.json
+
+finish:
+	@bin/publish-run $(FLAGS)
+	@cat $(R)/metrics/table.txt
+	@bin/export-topk show --run $(R) --learners 3
+	@printf '\nlists: %s/topk   metrics: %s/metrics/metrics.json\nnext: make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)
+
+##@ The stages
+
+# $(call stage,executable,folder,folders read)
+define stage
+$(R)/$(2)/manifest.json: $(3:%=$(R)/%/manifest.json) $(R)/config/$(1).json bin/$(1)
+	@$(LAUNCH) bin/$(1) $(FLAGS)
+# The stage by name: its inputs are brought up to date, then it runs whether or not it is.
+$(1): setup build
+	@$(LOCKED) locked-stage FORCED=$(1) TARGET=$(R)/$(2)/manifest.json
+endef
+
+$(eval $(call stage,import-logs,logs,))
+$(eval $(call stage,filter-watches,watched,logs))
+$(eval $(call stage,build-cooccurrence,cowatch,logs watched))
+$(eval $(call stage,train-ncf,ncf,logs watched cowatch))
+$(eval $(call stage,train-glmix,glmix,logs watched))
+$(eval $(call stage,blend,blended,logs watched cowatch ncf glmix))
+$(eval $(call stage,export-topk,topk,logs watched cowatch ncf glmix blended))
+$(eval $(call stage,evaluate,metrics,logs watched cowatch ncf glmix blended topk))
+
+$(R)/logs/manifest.json: $(R)/config/inputs.txt

@@ -1,0 +1,155 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Logs
+import Shards
+import StageKit
+import Yams
+
+struct Prepare: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prepare", abstract: "Prepares a run folder (the default).")
+
+    @Option(help: "The run folder; created if it is not there.")
+    var run = "out/latest"
+
+    @Option(help: "The configuration file.")
+    var config = "pipeline.yaml"
+
+    @Option(help: "The dataset file.")
+    var dataset = "data/sample/dataset.yaml"
+
+    @Option(help: "The folder in which the dataset's files lie. Default: logs/ beside the dataset file.")
+    var data: String?
+
+    @Option(help: "T; overrides run.as_of.")
+    var asOf: String?
+
+    @Option(name: .customLong("set"), help: "One or more section.name=value, separated by blanks; may be repeated.")
+    var assignments: [String] = []
+
+    @OptionGroup var talk: TalkOptions
+
+    func run() throws {
+        try reportingErrors("prepare-run", talk, run: run) { log in
+            let mapping = try readMapping()
+            let configuration = try layeredConfiguration(mapping)
+            let folder = data ?? ((dataset as NSString).deletingLastPathComponent + "/logs")
+            let inputs = try mapping.inputFiles(dataFolder: folder)
+            try FileSystem.createFolder(run + "/config")
+            let lock = try RunLock(run: run)
+            try repair(log)
+            try writeSlices(configuration, mapping)
+            try writeInputs(inputs)
+            try dropDamaged(log)
+            FailureNote.clear(run: run, stage: "prepare-run")
+            _ = consume lock
+        }
+    }
+
+    private func readMapping() throws -> DatasetMapping {
+        try DatasetMapping(yaml: text(dataset), file: dataset)
+    }
+
+    private func text(_ path: String) throws -> String {
+        guard let text = String(validating: try FileSystem.read(path), as: UTF8.self) else {
+            throw LecternError.configuration("\(path): not UTF-8")
+        }
+        return text
+    }
+
+    /// Defaults, then the configuration file, then what the dataset recommends, then the command line.
+    private func layeredConfiguration(_ mapping: DatasetMapping) throws -> Configuration {
+        var configuration = Configuration()
+        try configuration.apply(yaml: text(config), file: config)
+        if let recommended = mapping.pipeline { try configuration.apply(recommended, file: dataset) }
+        if let asOf { try configuration.apply(assignment: "run.as_of=\(asOf.contains(":") ? "\"\(asOf)\"" : asOf)") }
+        for assignment in assignments.flatMap(Assignments.split) { try configuration.apply(assignment: assignment) }
+        return configuration
+    }
+
+    private func repair(_ log: Logger) throws {
+        for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
+            try StageOutput.repair(run: run, stage: stage.folder)
+        }
+    }
+
+    private func writeSlices(_ configuration: Configuration, _ mapping: DatasetMapping) throws {
+        for stage in StageName.allCases where stage != .prepareRun {
+            var extra: [String: Value] = [:]
+            if stage == .importLogs { extra["dataset"] = try datasetDocument() }
+            let slice = configuration.slice(stage, extra: extra)
+            try writeIfChanged(slice.bytes(), "\(run)/config/\(Slice.fileName(stage))")
+        }
+    }
+
+    /// The dataset file without its recommendations: those are in the slices they concern.
+    private func datasetDocument() throws -> Value {
+        guard let node = try Configuration.compose(text(dataset), file: dataset), case .map(var document) = Value(node)
+        else { throw LecternError.configuration("\(dataset): expected a mapping") }
+        document["pipeline"] = nil
+        document["backtest"] = nil
+        return .map(document)
+    }
+
+    /// One line per file: table, path, bytes, modification time. A new or touched log file shows here.
+    private func writeInputs(_ inputs: [(table: String, path: String)]) throws {
+        let lines = inputs.map { table, path in
+            let status = FileSystem.status(path)
+            return "\(table)\t\(path)\t\(status?.bytes ?? 0)\t\(status?.modified ?? 0)\n"
+        }
+        try writeIfChanged(Array(lines.joined().utf8), run + "/config/inputs.txt")
+    }
+
+    private func writeIfChanged(_ bytes: [UInt8], _ path: String) throws {
+        if FileSystem.exists(path), try FileSystem.read(path) == bytes { return }
+        try FileSystem.replace(path, with: bytes)
+    }
+
+    /// Removes the manifest of a stage with a missing or resized file, so that make rebuilds it.
+    private func dropDamaged(_ log: Logger) throws {
+        for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
+            let folder = "\(run)/\(stage.folder)"
+            let path = "\(folder)/\(Manifest.fileName)"
+            guard FileSystem.exists(path) else { continue }
+            let problem: String?
+            do {
+                problem = try StageState.damage(folder, Manifest(FileSystem.read(path), path: path))
+            } catch {
+                problem = "\(path): unreadable"
+            }
+            if let problem {
+                log.warning("\(problem); \(stage.rawValue) will run again")
+                try FileSystem.removeAll(path)
+            }
+        }
+    }
+}
+
+/// `SET="ncf.epochs=20 export.k=50"`: blanks separate, except within brackets and quotes.
+enum Assignments {
+    static func split(_ text: String) -> [String] {
+        var parts: [String] = []
+        var current = ""
+        var depth = 0
+        var quote: Character?
+        for character in text {
+            if let open = quote {
+                if character == open { quote = nil }
+            } else if character == "\"" || character == "'" {
+                quote = character
+            } else if "[{".contains(character) {
+                depth += 1
+            } else if "]}".contains(character) {
+                depth -= 1
+            } else if character == " " && depth == 0 {
+                if !current.isEmpty { parts.append(current) }
+                current = ""
+                continue
+            }
+            current.append(character)
+        }
+        if !current.isEmpty { parts.append(current) }
+        return parts
+    }
+}

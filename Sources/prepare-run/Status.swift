@@ -1,0 +1,111 @@
+import ArgumentParser
+import Foundation
+import Shards
+import StageKit
+
+/// `make status`: what stands, what is stale and why.
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Tells of each stage whether it is done, stale (and why) or missing.")
+
+    @Option(help: "The run folder.")
+    var run = "out/latest"
+
+    @OptionGroup var talk: TalkOptions
+
+    func run() throws {
+        try reportingErrors("prepare-run", talk) { _ in
+            guard FileSystem.isFolder(run) else {
+                throw LecternError.missing("\(run): no such run folder; make all creates it")
+            }
+            var lines = [row("stage", "state", "seconds", "memory", "rows")]
+            for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
+                lines.append(describe(stage))
+            }
+            try Terminal.write(lines.joined(separator: "\n") + "\n")
+            if let holder = lockHolder() { try Terminal.write("lock: held by \(holder)\n") }
+            if let bytes = try? FileSystem.read(FailureNote.path(run)) {
+                try Terminal.write("last failure: \(String(decoding: bytes, as: UTF8.self))")
+            }
+        }
+    }
+
+    private func row(_ name: String, _ state: String, _ seconds: String, _ memory: String, _ rows: String) -> String {
+        func pad(_ text: String, _ width: Int) -> String {
+            text.padding(toLength: max(width, text.count), withPad: " ", startingAt: 0)
+        }
+        return pad(name, 20) + pad(seconds, 10) + pad(memory, 10) + pad(rows, 12) + state
+    }
+
+    private func describe(_ stage: StageName) -> String {
+        let folder = "\(run)/\(stage.folder)"
+        let stats = StageState.stats(folder)
+        let rows = (try? Manifest.read(stageFolder: folder).manifest.outputs.values.compactMap(\.rows).reduce(0, +))
+        return row(
+            stage.rawValue, StageState.of(stage, run: run), stats.map { String(format: "%.1f", $0.seconds) } ?? "",
+            stats.map { "\($0.peak >> 20) MiB" } ?? "", rows.map(String.init) ?? "")
+    }
+
+    /// The process that holds the run's lock, from /proc/locks.
+    private func lockHolder() -> String? {
+        guard let inode = try? FileManager.default.attributesOfItem(atPath: run + "/.lock")[.systemFileNumber] as? Int,
+            let bytes = try? FileSystem.read("/proc/locks")
+        else { return nil }
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 5, fields[1] == "FLOCK", fields[5].hasSuffix(":\(inode)") else { continue }
+            let command = (try? FileSystem.read("/proc/\(fields[4])/comm")) ?? []
+            return "process \(fields[4]) \(String(decoding: command, as: UTF8.self).trimmingCharacters(in: .newlines))"
+        }
+        return nil
+    }
+}
+
+/// Done, stale or missing, judged from manifests, slices and the list of inputs.
+enum StageState {
+    static func of(_ stage: StageName, run: String) -> String {
+        let folder = "\(run)/\(stage.folder)"
+        guard let (manifest, _) = try? Manifest.read(stageFolder: folder) else { return "missing" }
+        if let damage = damage(folder, manifest) { return "damaged: \(damage)" }
+        if let slice = try? Slice(stage: stage, path: "\(run)/config/\(Slice.fileName(stage))"),
+            slice.digest != manifest.config
+        {
+            return "stale: its configuration changed"
+        }
+        for input in stage.inputs {
+            guard let (_, digest) = try? Manifest.read(stageFolder: "\(run)/\(input.folder)") else {
+                return "stale: \(input.folder)/ is missing"
+            }
+            if let seen = manifest.inputs[input.folder], seen != digest { return "stale: \(input.folder)/ is newer" }
+            if of(input, run: run) != "done" { return "stale: \(input.folder)/ is not up to date" }
+        }
+        if stage == .importLogs, let list = FileSystem.status("\(run)/config/inputs.txt"),
+            let done = FileSystem.status("\(folder)/\(Manifest.fileName)"), list.modified > done.modified
+        {
+            return "stale: the list of input files changed"
+        }
+        return "done"
+    }
+
+    /// The first file of a manifest that is missing or has another size.
+    static func damage(_ folder: String, _ manifest: Manifest) -> String? {
+        for (name, file) in manifest.outputs.sorted(by: { $0.key < $1.key }) {
+            guard let status = FileSystem.status("\(folder)/\(name)") else { return "\(folder)/\(name) is missing" }
+            if status.bytes != file.bytes {
+                return "\(folder)/\(name) has \(status.bytes) bytes, the manifest says \(file.bytes)"
+            }
+        }
+        return nil
+    }
+
+    static func stats(_ folder: String) -> (seconds: Double, peak: Int)? {
+        guard let bytes = try? FileSystem.read("\(folder)/stats.json"),
+            let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)), case .map(let map) = value
+        else { return nil }
+        var seconds = 0.0
+        if case .number(let v)? = map["seconds"] { seconds = v }
+        if case .integer(let v)? = map["seconds"] { seconds = Double(v) }
+        if case .integer(let peak)? = map["peak_memory_bytes"] { return (seconds, peak) }
+        return nil
+    }
+}
