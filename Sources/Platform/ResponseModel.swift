@@ -24,10 +24,9 @@ package struct Coefficients: Sendable, Equatable {
     }
 }
 
-/// A response model as `train-glmix` leaves it in `glmix/fit` or `glmix/refit`, but for what belongs to single learners.
+/// The numbers of a response model as `train-glmix` leaves them in `glmix/fit` or `glmix/refit`, but for what belongs
+/// to single learners. What they mean stands beside them (GLMix's `ModelDefinition`).
 package struct ResponseModel: Sendable, Equatable {
-    /// Coordinates and feature space, as JSON; only the module GLMix looks into it.
-    package var definition: [UInt8]
     /// Coefficients of the coordinates that are not by learner, by coordinate name.
     package var coefficients: [String: Coefficients]
     /// As of the model's time (t_v or T), by course: decayed engagements and impressions.
@@ -35,10 +34,9 @@ package struct ResponseModel: Sendable, Equatable {
     package var courseImpressions: [Double]
 
     package init(
-        definition: [UInt8], coefficients: [String: Coefficients], courseEngagements: [Double],
-        courseImpressions: [Double]
+        coefficients: [String: Coefficients], courseEngagements: [Double], courseImpressions: [Double]
     ) {
-        (self.definition, self.coefficients) = (definition, coefficients)
+        self.coefficients = coefficients
         (self.courseEngagements, self.courseImpressions) = (courseEngagements, courseImpressions)
     }
 }

@@ -33,6 +33,8 @@ package struct TrainingRows: Sendable, Equatable {
         /// Impressions whose attribution window ends after the cutoff.
         package var tooRecent = 0
 
+        package init() {}
+
         package mutating func add(_ other: Counts) {
             read += other.read
             positives += other.positives

@@ -1,7 +1,6 @@
-import Foundation
 import Platform
 
-/// What a stored model needs beside its coefficients: coordinates and features. Written as JSON with sorted keys.
+/// What a stored model needs beside its coefficients: coordinates and features. Stored as JSON.
 package struct ModelDefinition: Codable, Sendable, Equatable {
     package var coordinates: [Coordinate]
     package var space: FeatureSpace
@@ -11,14 +10,6 @@ package struct ModelDefinition: Codable, Sendable, Equatable {
     package init(coordinates: [Coordinate], space: FeatureSpace, time: Int64) {
         (self.coordinates, self.space, self.time) = (coordinates, space, time)
     }
-
-    package func encoded() -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return [UInt8](try! encoder.encode(self))
-    }
-
-    package init(_ bytes: [UInt8]) throws { self = try JSONDecoder().decode(Self.self, from: Data(bytes)) }
 
     /// Names of a coordinate's features, the intercept last.
     package func featureNames(_ coordinate: Coordinate) -> [String] {

@@ -28,22 +28,22 @@ package struct ResponsePredictor: Sendable {
     package var time: Int64 { definition.time }
 
     /// - Parameters:
-    ///   - model: `GLMixShards.model`.
+    ///   - definition, model: `GLMixShards.definition` and `.model` of the same fit.
     ///   - learnerDictionaries: `LogsShards.learnerDictionaries`, for the names of contributions.
     package init(
-        _ model: ResponseModel, catalogue: Catalogue, learnerDictionaries: [String: ValueDictionary] = [:]
-    ) throws {
-        self.model = model
-        definition = try ModelDefinition(model.definition)
+        _ definition: ModelDefinition, _ model: ResponseModel, catalogue: Catalogue,
+        learnerDictionaries: [String: ValueDictionary] = [:]
+    ) {
+        (self.definition, self.model) = (definition, model)
         dictionaries = (learnerDictionaries, catalogue.dictionaries)
         let space = definition.space
         courseTable = CourseTable.of(catalogue)
         courseRows = BagBuilder.rows(space.course, courseTable)
         let now = Self.courseNow(definition, model, catalogue)
         let side = Self.beside(courseRows, now)
-        courseSide = SplitRows(side.transposed())
+        courseSide = SplitRows(side.transposed(), denseAbove: 64)
         fixed = Self.fixedByBag(definition, model)
-        learnerSide = SplitRows(Self.perCourse(definition, model))
+        learnerSide = SplitRows(Self.perCourse(definition, model), denseAbove: 8)
         courseConstant = Self.courseConstant(definition, model, fixed, side)
     }
 
@@ -163,13 +163,14 @@ struct SplitRows: Sendable {
     let dense: [Float]
     let denseCount: Int
 
-    /// A feature that more than one course in 64 has costs less as part of a matrix product than as a list.
-    init(_ rows: SparseRows) {
+    /// - Parameter denseAbove: a feature that more than one course in so many has is laid out in full: about 64 where
+    ///   a matrix product follows, 8 where one vector is added, next to a scatter from a list.
+    init(_ rows: SparseRows, denseAbove share: Int) {
         all = rows
         let courses = rows.columnCount
         var denseRow = [Int32](repeating: -1, count: rows.rowCount)
         var count = 0
-        for f in 0..<rows.rowCount where rows.range(f).count * 64 > courses {
+        for f in 0..<rows.rowCount where rows.range(f).count * share > courses {
             denseRow[f] = Int32(count)
             count += 1
         }
