@@ -102,7 +102,7 @@ final class LearnerGroup {
             let hash = id.hash
             guard belongs(hash) else { return 0 }
             let entry = entry(id, hash)
-            note(entry, record.time, late: &counts.lateWatches, early: &counts.watches)
+            if note(entry, record.time) { counts.watches += 1 } else { counts.lateWatches += 1 }
             if keepsEvents { watches.append(WatchRow(learner: UInt32(entry), record: record)) }
             return 0
         }
@@ -113,23 +113,23 @@ final class LearnerGroup {
             let hash = id.hash
             guard belongs(hash) else { return 0 }
             let entry = entry(id, hash)
-            note(entry, record.time, late: &counts.lateEngagements, early: &counts.engagements)
+            if note(entry, record.time) { counts.engagements += 1 } else { counts.lateEngagements += 1 }
             if keepsEvents { engagements.append(EngagementRow(learner: UInt32(entry), record: record)) }
             return 0
         }
     }
 
+    /// - Returns: whether the event lies before T.
     @inline(__always)
-    private func note(_ entry: Int, _ time: Int64, late: inout Int, early: inout Int) {
+    private func note(_ entry: Int, _ time: Int64) -> Bool {
         if time < asOf {
-            early += 1
             isKnown[entry] = true
             counts.newest = max(counts.newest, time)
-        } else {
-            late += 1
-            hasLateEvent[entry] = true
-            counts.newestLate = max(counts.newestLate, time)
+            return true
         }
+        hasLateEvent[entry] = true
+        counts.newestLate = max(counts.newestLate, time)
+        return false
     }
 
     var knownCount: Int { isKnown.reduce(0) { $0 + ($1 ? 1 : 0) } }
