@@ -101,7 +101,9 @@ package struct NCFScorer: CourseScorer {
                 row.update(from: $0.baseAddress!, count: count)
             }
             if alpha != 0 {
-                model.towers.courseBias.withUnsafeBufferPointer { Vector.addScaled(count, alpha, $0.baseAddress!, to: row) }
+                model.towers.courseBias.withUnsafeBufferPointer {
+                    Vector.addScaled(count, alpha, $0.baseAddress!, to: row)
+                }
             }
             if gamma > 0 && !context.isEmpty {
                 moments.withSpan(context) {
