@@ -38,8 +38,10 @@ help: ## This text
 	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, LOG_FORMAT=json, CUTS and WINDOW (backtest)\n' \
 	  "$(RUN)" "$(OUT)" "$(DATASET)" "$(DATA)" "$(CONFIG)" "$(AS_OF)" "$(THREADS)"
 
-all: setup build ## Everything: set up, build, run all stages, publish, show the result
-	@$(LOCKED) prepared && $(LOCKED) dag && $(LOCKED) finish
+all: setup build run ## Everything: set up, build, run all stages, publish, show the result
+
+run: ## The same without set-up and build: what cron needs
+	@$(LOCKED) locked-run
 
 setup: ## Install missing system packages (as root or by sudo -n; never asks)
 	@Tools/setup
@@ -62,7 +64,7 @@ backtest: setup build ## The pipeline at earlier times, and what came after: CUT
 	@Tools/backtest "$(DATASET)" "$(DATA)" "$(OUT)" "$(CUTS)" "$(WINDOW)"
 
 leak-check: setup build ## Change everything after T and show that nothing before changes
-	@Tools/leak-check "$(DATASET)" "$(DATA)" "$(OUT)" "$(AS_OF)"
+	swift test -c release --skip-build --filter LeakTests
 
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
 	@Tools/bench
@@ -86,7 +88,7 @@ clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
 .PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
-.PHONY: install-bin prepared dag finish $(STAGES)
+.PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.
 
@@ -95,13 +97,26 @@ install-bin:
 	  cmp -s .build/release/$$name bin/$$name || cp .build/release/$$name bin/.$$name.new; \
 	  if [ -e bin/.$$name.new ]; then mv bin/.$$name.new bin/$$name; fi; done
 
+locked-run:
+	@$(SELF) prepared && $(SELF) dag && $(SELF) finish
+
+# All stages but no publication: what a backtest needs.
+stages:
+	@$(LOCKED) locked-stages
+
+locked-stages:
+	@$(SELF) prepared && $(SELF) dag
+
+locked-stage:
+	@$(SELF) prepared && $(SELF) -W $(R)/config/$(FORCED).json $(TARGET)
+
 # Phase 1: check the whole configuration, write slices, repair. The default dataset is generated first.
 prepared: $(if $(filter data/sample/logs,$(DATA)),data/sample/logs/courses.csv)
 	@bin/prepare-run --run $(R) --config $(CONFIG) --dataset data/$(DATASET)/dataset.yaml --data $(DATA) \
 	  $(if $(AS_OF),--as-of "$(AS_OF)") $(if $(SET),--set '$(SET)') $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 
 data/sample/logs/courses.csv: bin/generate-logs
-	bin/generate-logs --out data/sample/logs --replace
+	bin/generate-logs --out data/sample/logs
 
 # Phase 2: whatever is not up to date.
 dag: $(R)/metrics/manifest.json
@@ -120,7 +135,7 @@ $(R)/$(2)/manifest.json: $(3:%=$(R)/%/manifest.json) $(R)/config/$(1).json bin/$
 	@$(LAUNCH) bin/$(1) $(FLAGS)
 # The stage by name: its inputs are brought up to date, then it runs whether or not it is.
 $(1): setup build
-	@$(LOCKED) prepared && $(LOCKED) -W $(R)/config/$(1).json $(R)/$(2)/manifest.json
+	@$(LOCKED) locked-stage FORCED=$(1) TARGET=$(R)/$(2)/manifest.json
 endef
 
 $(eval $(call stage,import-logs,logs,))

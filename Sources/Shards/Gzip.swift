@@ -39,7 +39,8 @@ package enum Gzip {
         return out
     }
 
-    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    /// CRC-32 as gzip has it.
+    package static func checksum(_ bytes: [UInt8]) -> UInt32 {
         bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count)) }
     }
 

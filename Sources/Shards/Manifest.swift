@@ -8,8 +8,15 @@ package struct Manifest: Codable, Sendable, Equatable {
         package var rows: Int?
         /// Size on disk.
         package var bytes: Int
-        /// SHA-256 of a shard's uncompressed bytes, or of another file's bytes as they are.
+        /// SHA-256 of a shard's uncompressed bytes, or of another file's bytes as they are: the identity.
         package var sha256: String
+        /// CRC-32 of a shard's bytes on disk: deflate has bits whose flip changes nothing once inflated, and no
+        /// damage may pass silently.
+        package var crc32: UInt32?
+
+        package init(rows: Int?, bytes: Int, sha256: String, crc32: UInt32? = nil) {
+            (self.rows, self.bytes, self.sha256, self.crc32) = (rows, bytes, sha256, crc32)
+        }
     }
 
     /// A small value that later stages or people need.

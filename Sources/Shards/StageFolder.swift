@@ -28,7 +28,10 @@ package final class StageOutput: Sendable {
         }
         let packed = Gzip.compress(bytes)
         try place(packed, name)
-        record(name, Manifest.File(rows: shard.rows, bytes: packed.count, sha256: Digest.sha256(bytes)))
+        record(
+            name,
+            Manifest.File(
+                rows: shard.rows, bytes: packed.count, sha256: Digest.sha256(bytes), crc32: Gzip.checksum(packed)))
     }
 
     /// Writes any other file. Unlisted files (statistics) are exempt from byte equality and not in the manifest.
@@ -141,6 +144,9 @@ package struct StageInput: Sendable {
             throw LecternError.data("\(path): \(bytes.count) bytes, the manifest says \(entry.bytes): \(remedy)")
         }
         let shard = try Shard(gzipped: bytes, name: path)
+        if let expected = entry.crc32, Gzip.checksum(bytes) != expected {
+            throw LecternError.data("\(path): CRC-32 differs from the manifest's: \(remedy)")
+        }
         guard shard.digest == entry.sha256 else {
             throw LecternError.data("\(path): SHA-256 differs from the manifest's: \(remedy)")
         }

@@ -1,0 +1,254 @@
+import LinearAlgebra
+
+/// The N × p matrix X of the fixed effect: the bags side by side, then a column of ones. It is never laid out; all
+/// products use that a bag may share one table row among many examples: X·v costs the table plus one look-up per
+/// example, Xᵀ·r one sum per table row, then the table.
+///
+/// Sums run over blocks whose number depends on shapes alone, so any number of threads gives the same bits.
+struct DesignMatrix: Sendable {
+    let rowCount: Int
+    /// p, the intercept (last) included.
+    let featureCount: Int
+    let bags: [Part]
+
+    struct Part: Sendable {
+        let bag: FeatureBag
+        /// First column of the bag in X.
+        let base: Int
+        /// Examples of each table row; nil where examples have rows of their own.
+        let examples: RowGroups?
+    }
+
+    init(_ examples: Examples, bags names: [String]) {
+        var base = 0
+        var parts: [Part] = []
+        for name in names {
+            let bag = examples.bag(name)!
+            let groups = bag.rowOf.map { RowGroups(count: bag.table.rowCount, group: $0) }
+            parts.append(Part(bag: bag, base: base, examples: groups))
+            base += bag.featureCount
+        }
+        (rowCount, featureCount, bags) = (examples.count, base + 1, parts)
+    }
+
+    static let rowBlock = 8192
+
+    /// z = X·v. v: p, z: N (overwritten).
+    func multiply(_ v: UnsafePointer<Double>, into z: UnsafeMutablePointer<Double>, workers: Workers) {
+        let intercept = v[featureCount - 1]
+        forBlocks(rowCount, workers) { rows in for i in rows { z[i] = intercept } }
+        for part in bags {
+            let table = part.bag.table
+            if let rowOf = part.bag.rowOf {
+                let products = part.tableProducts(v, workers)
+                products.withUnsafeBufferPointer { products in
+                    rowOf.withUnsafeBufferPointer { rowOf in
+                        forBlocks(rowCount, workers) { rows in for i in rows { z[i] += products[Int(rowOf[i])] } }
+                    }
+                }
+            } else {
+                table.withPointers { offsets, columns, values in
+                    forBlocks(rowCount, workers) { rows in
+                        for i in rows {
+                            z[i] += sparseDot(columns, values, offsets[i], offsets[i + 1], v + part.base)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// g = Xᵀ·r, or (X∘X)ᵀ·r with `squared`. r: N, g: p (overwritten).
+    func multiplyTransposed(
+        _ r: UnsafePointer<Double>, into g: UnsafeMutablePointer<Double>, squared: Bool = false, workers: Workers
+    ) {
+        g[featureCount - 1] = sum(r, workers)
+        for part in bags {
+            let table = part.bag.table
+            guard let groups = part.examples else {
+                scatter(table, r, into: g + part.base, squared: squared, workers)
+                continue
+            }
+            let perTableRow = [Double](unsafeUninitializedCapacity: table.rowCount) { totals, count in
+                let totals = totals.baseAddress!
+                count = table.rowCount
+                groups.rows.withUnsafeBufferPointer { rows in
+                    forBlocks(table.rowCount, workers, block: 1024) { block in
+                        for t in block {
+                            var total = 0.0
+                            for at in groups.range(t) { total += r[Int(rows[at])] }
+                            totals[t] = total
+                        }
+                    }
+                }
+            }
+            perTableRow.withUnsafeBufferPointer {
+                scatter(table, $0.baseAddress!, into: g + part.base, squared: squared, workers)
+            }
+        }
+    }
+
+    /// H = Xᵀ·diag(d)·X, lower triangle of the row-major p × p `h` (overwritten).
+    func weightedGram(_ d: UnsafePointer<Double>, into h: UnsafeMutablePointer<Double>, workers: Workers) {
+        let p = featureCount
+        let blocks = max(1, min(8, rowCount / 4096, (1 << 25) / (p * p)))
+        var parts = [[Double]](repeating: [], count: blocks)
+        parts.withUnsafeMutableBufferPointer { slots in
+            let slots = slots.baseAddress!
+            workers.forEach(blocks) { block in
+                var part = [Double](repeating: 0, count: p * p)
+                part.withUnsafeMutableBufferPointer {
+                    addGram(rowCount * block / blocks..<rowCount * (block + 1) / blocks, d, $0.baseAddress!)
+                }
+                slots[block] = part
+            }
+        }
+        treeSum(&parts)
+        parts[0].withUnsafeBufferPointer { h.update(from: $0.baseAddress!, count: p * p) }
+    }
+
+    private func addGram(_ rows: Range<Int>, _ d: UnsafePointer<Double>, _ h: UnsafeMutablePointer<Double>) {
+        let p = featureCount
+        var columns = [Int](repeating: 0, count: p)
+        var values = [Double](repeating: 0, count: p)
+        columns.withUnsafeMutableBufferPointer { columns in
+            values.withUnsafeMutableBufferPointer { values in
+                for i in rows {
+                    let count = gather(i, columns.baseAddress!, values.baseAddress!)
+                    for a in 0..<count {
+                        let row = h + columns[a] * p
+                        let scaled = d[i] * values[a]
+                        for b in 0...a { row[columns[b]] += scaled * values[b] }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The non-zeros of row i of X, columns ascending; returns how many.
+    private func gather(
+        _ i: Int, _ columns: UnsafeMutablePointer<Int>, _ values: UnsafeMutablePointer<Double>
+    ) -> Int {
+        var count = 0
+        for part in bags {
+            let table = part.bag.table
+            let row = part.bag.rowOf.map { Int($0[i]) } ?? i
+            for at in table.range(row) {
+                columns[count] = part.base + Int(table.columns[at])
+                values[count] = Double(table.values[at])
+                count += 1
+            }
+        }
+        columns[count] = featureCount - 1
+        values[count] = 1
+        return count + 1
+    }
+
+    /// Σ nnz² over rows, what one `weightedGram` costs, estimated from the mean length of rows.
+    var gramCost: Double {
+        var nonzeros = 1.0
+        for part in bags {
+            nonzeros += Double(part.bag.table.columns.count) / Double(max(1, part.bag.table.rowCount))
+        }
+        return Double(rowCount) * nonzeros * nonzeros
+    }
+
+    private func sum(_ r: UnsafePointer<Double>, _ workers: Workers) -> Double {
+        blockSum(rowCount, workers) { rows in
+            var total = 0.0
+            for i in rows { total += r[i] }
+            return total
+        }
+    }
+
+    /// g += Tᵀ·r by row blocks, each with its own p-vector; the number of blocks keeps them below 256 MiB.
+    private func scatter(
+        _ table: SparseRows, _ r: UnsafePointer<Double>, into g: UnsafeMutablePointer<Double>, squared: Bool,
+        _ workers: Workers
+    ) {
+        let p = table.columnCount
+        let blocks = max(1, min(64, table.rowCount / 4096, (1 << 25) / max(1, p)))
+        var parts = [[Double]](repeating: [], count: blocks)
+        parts.withUnsafeMutableBufferPointer { slots in
+            let slots = slots.baseAddress!
+            table.withPointers { offsets, columns, values in
+                workers.forEach(blocks) { block in
+                    var part = [Double](repeating: 0, count: p)
+                    part.withUnsafeMutableBufferPointer { part in
+                        for row in table.rowCount * block / blocks..<table.rowCount * (block + 1) / blocks {
+                            let scale = r[row]
+                            for at in offsets[row]..<offsets[row + 1] {
+                                let x = Double(values[at])
+                                part[Int(columns[at])] += scale * (squared ? x * x : x)
+                            }
+                        }
+                    }
+                    slots[block] = part
+                }
+            }
+        }
+        treeSum(&parts)
+        for j in 0..<p { g[j] = parts[0][j] }
+    }
+}
+
+extension DesignMatrix.Part {
+    /// T·v for every row of the bag's table.
+    func tableProducts(_ v: UnsafePointer<Double>, _ workers: Workers) -> [Double] {
+        let table = bag.table
+        return [Double](unsafeUninitializedCapacity: table.rowCount) { out, count in
+            let out = out.baseAddress!
+            count = table.rowCount
+            table.withPointers { offsets, columns, values in
+                forBlocks(table.rowCount, workers, block: 2048) { rows in
+                    for row in rows { out[row] = sparseDot(columns, values, offsets[row], offsets[row + 1], v + base) }
+                }
+            }
+        }
+    }
+}
+
+extension SparseRows {
+    func withPointers<Result>(
+        _ body: (UnsafePointer<Int>, UnsafePointer<UInt32>, UnsafePointer<Float>) -> Result
+    ) -> Result {
+        offsets.withUnsafeBufferPointer { offsets in
+            columns.withUnsafeBufferPointer { columns in
+                values.withUnsafeBufferPointer { values in
+                    // an empty array has a base address only by chance; no element is read through it
+                    let nowhere = UnsafeRawPointer(offsets.baseAddress!)
+                    return body(
+                        offsets.baseAddress!, columns.baseAddress ?? nowhere.assumingMemoryBound(to: UInt32.self),
+                        values.baseAddress ?? nowhere.assumingMemoryBound(to: Float.self))
+                }
+            }
+        }
+    }
+}
+
+/// Σ values[at]·v[columns[at]] over start..<end.
+@inline(__always)
+func sparseDot(
+    _ columns: UnsafePointer<UInt32>, _ values: UnsafePointer<Float>, _ start: Int, _ end: Int,
+    _ v: UnsafePointer<Double>
+) -> Double {
+    var total = 0.0
+    for at in start..<end { total += Double(values[at]) * v[Int(columns[at])] }
+    return total
+}
+
+/// Calls `body` with consecutive blocks of 0..<count, in parallel.
+func forBlocks(_ count: Int, _ workers: Workers, block: Int = DesignMatrix.rowBlock, _ body: (Range<Int>) -> Void) {
+    workers.forEach((count + block - 1) / block) { index in
+        body(index * block..<min(count, (index + 1) * block))
+    }
+}
+
+/// Sum of what `body` returns for the blocks of 0..<count, over the tree of block numbers.
+func blockSum(_ count: Int, _ workers: Workers, _ body: (Range<Int>) -> Double) -> Double {
+    let block = DesignMatrix.rowBlock
+    return treeSum(
+        workers.map((count + block - 1) / block) { index in
+            body(index * block..<min(count, (index + 1) * block))
+        })
+}

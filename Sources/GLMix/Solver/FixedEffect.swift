@@ -1,0 +1,213 @@
+import LinearAlgebra
+
+/// The fixed effect's part of the objective with everything else held in the offsets:
+///
+///     f(b) = Σ_i w_i·ℓ(o_i + x_i·b, y_i) + (λ/2)·Σ_{j < p − 1} b_j²        b: p, the intercept (last) is free
+///
+/// Solved by Newton's method with Cholesky factors where the p × p Hessian is cheap, else by trust-region Newton-CG
+/// with the diagonal of the Hessian as preconditioner.
+final class FixedEffect: NewtonObjective {
+    let design: DesignMatrix
+    let l2: Double
+    private let labels: [UInt8]
+    private let weights: [Float]
+    private let workers: Workers
+    /// Σ_{other coordinates} scores + the rows' own offsets, one per row.
+    private var offsets: [Double]
+    /// Scores X·b of the point tried last, one per row.
+    private(set) var scores: [Double]
+    /// w·ℓ″ at the accepted point.
+    private var curvature: [Double]
+    private var diagonal: [Double] = []
+    let usesCholesky: Bool
+
+    /// Above either bound the Hessian is not formed: features, and Σ nnz² over rows (about 1 s of one core).
+    static let mostDenseFeatures = 2000
+    static let mostGramCost = 1e9
+
+    init(_ coordinate: Coordinate, _ examples: Examples, workers: Workers) {
+        design = DesignMatrix(examples, bags: coordinate.bags)
+        l2 = coordinate.l2
+        (labels, weights, self.workers) = (examples.labels, examples.weights, workers)
+        offsets = examples.offsets.map(Double.init)
+        scores = [Double](repeating: 0, count: examples.count)
+        curvature = scores
+        usesCholesky = design.featureCount <= Self.mostDenseFeatures && design.gramCost <= Self.mostGramCost
+    }
+
+    var count: Int { design.featureCount }
+
+    /// Improves b for the given offsets; afterwards `scores` are those of the new b.
+    func fit(_ b: inout [Double], offsets: [Double]) {
+        self.offsets = offsets
+        if usesCholesky {
+            fitByCholesky(&b)
+        } else {
+            _ = TrustRegionNewton().minimise(self, from: &b)
+            _ = value(at: b)
+        }
+    }
+
+    /// Damped Newton: step halved until f falls by 10⁻⁴ of what its slope promises (Armijo); ends when half the
+    /// Newton decrement, an estimate of f − f*, is below 10⁻¹²·f.
+    private func fitByCholesky(_ b: inout [Double]) {
+        var f = value(at: b)
+        for _ in 0..<50 {
+            let gradient = accept(b)
+            guard let step = newtonStep(gradient) else { return }
+            var slope = 0.0
+            for j in step.indices { slope += gradient[j] * step[j] }
+            if -slope <= 2e-12 * f { return }
+            var size = 1.0
+            while true {
+                let trial = zip(b, step).map { $0 + size * $1 }
+                let value = value(at: trial)
+                if value <= f + 1e-4 * size * slope {
+                    (b, f) = (trial, value)
+                    break
+                }
+                size /= 2
+                if size < 1e-6 {
+                    _ = self.value(at: b)
+                    return
+                }
+            }
+        }
+    }
+
+    /// −H⁻¹·g; nil if rounding has made H singular (nothing more to gain).
+    private func newtonStep(_ gradient: [Double]) -> [Double]? {
+        var h = hessian()
+        var step = gradient.map { -$0 }
+        let p = count
+        return h.withUnsafeMutableBufferPointer { h -> [Double]? in
+            guard (try? Cholesky.factor(p, h.baseAddress!)) != nil else { return nil }
+            step.withUnsafeMutableBufferPointer { Cholesky.solve(p, factor: h.baseAddress!, $0.baseAddress!) }
+            return step
+        }
+    }
+
+    /// Makes the point with these margins (offsets and all scores together) the accepted one.
+    func move(toMargins z: [Double]) {
+        offsets = z
+        for i in scores.indices { scores[i] = 0 }
+        _ = accept([Double](repeating: 0, count: count))
+    }
+
+    /// ∇²f at the accepted point, p × p, lower triangle.
+    func hessian() -> [Double] {
+        let p = count
+        var h = [Double](repeating: 0, count: p * p)
+        h.withUnsafeMutableBufferPointer { h in
+            curvature.withUnsafeBufferPointer {
+                design.weightedGram($0.baseAddress!, into: h.baseAddress!, workers: workers)
+            }
+            for j in 0..<p - 1 { h[j * p + j] += l2 }
+        }
+        return h
+    }
+
+    // MARK: NewtonObjective
+
+    func value(at b: [Double]) -> Double {
+        b.withUnsafeBufferPointer { b in
+            scores.withUnsafeMutableBufferPointer {
+                design.multiply(b.baseAddress!, into: $0.baseAddress!, workers: workers)
+            }
+        }
+        return loss() + penalty(b)
+    }
+
+    private func loss() -> Double {
+        let (labels, weights, offsets, scores) = (labels, weights, offsets, scores)
+        return blockSum(labels.count, workers) { rows in
+            var total = 0.0
+            for i in rows {
+                total += Double(weights[i]) * LogisticLoss.value(offsets[i] + scores[i], positive: labels[i] == 1)
+            }
+            return total
+        }
+    }
+
+    private func penalty(_ b: [Double]) -> Double {
+        var total = 0.0
+        for j in 0..<count - 1 { total += b[j] * b[j] }
+        return 0.5 * l2 * total
+    }
+
+    func accept(_ b: [Double]) -> [Double] {
+        let (labels, weights, offsets, scores) = (labels, weights, offsets, scores)
+        var residuals = [Double](repeating: 0, count: labels.count)
+        residuals.withUnsafeMutableBufferPointer { residuals in
+            curvature.withUnsafeMutableBufferPointer { curvature in
+                forBlocks(labels.count, workers) { rows in
+                    for i in rows {
+                        let d = LogisticLoss.derivatives(offsets[i] + scores[i], positive: labels[i] == 1)
+                        residuals[i] = Double(weights[i]) * d.first
+                        curvature[i] = Double(weights[i]) * d.second
+                    }
+                }
+            }
+        }
+        diagonal = []
+        var gradient = transposed(residuals)
+        for j in 0..<count - 1 { gradient[j] += l2 * b[j] }
+        return gradient
+    }
+
+    func hessianTimes(_ v: [Double]) -> [Double] {
+        let curvature = curvature
+        var product = [Double](repeating: 0, count: labels.count)
+        product.withUnsafeMutableBufferPointer { product in
+            v.withUnsafeBufferPointer {
+                design.multiply($0.baseAddress!, into: product.baseAddress!, workers: workers)
+            }
+            forBlocks(labels.count, workers) { rows in for i in rows { product[i] *= curvature[i] } }
+        }
+        var result = transposed(product)
+        for j in 0..<count - 1 { result[j] += l2 * v[j] }
+        return result
+    }
+
+    func precondition(_ r: [Double]) -> [Double] {
+        if diagonal.isEmpty { diagonal = hessianDiagonal() }
+        return zip(r, diagonal).map { $0 / $1 }
+    }
+
+    /// Diagonal of ∇²f at the accepted point; the intercept's entry is kept above 0.
+    func hessianDiagonal() -> [Double] {
+        var d = transposed(curvature, squared: true)
+        for j in 0..<count - 1 { d[j] += l2 }
+        d[count - 1] = max(d[count - 1], .leastNormalMagnitude)
+        return d
+    }
+
+    /// By strong convexity of the penalised coefficients f − f* is at most the first sum; the intercept's share is
+    /// its Newton estimate.
+    func isOptimal(value: Double, gradient: [Double]) -> Bool {
+        var bound = 0.0
+        for j in 0..<count - 1 { bound += gradient[j] * gradient[j] / l2 }
+        let intercept = gradient[count - 1]
+        bound += intercept * intercept / max(hessianTotal(), .leastNormalMagnitude)
+        return 0.5 * bound <= 1e-8 * value
+    }
+
+    private func hessianTotal() -> Double {
+        let curvature = curvature
+        return blockSum(labels.count, workers) { rows in
+            var total = 0.0
+            for i in rows { total += curvature[i] }
+            return total
+        }
+    }
+
+    private func transposed(_ r: [Double], squared: Bool = false) -> [Double] {
+        var g = [Double](repeating: 0, count: count)
+        g.withUnsafeMutableBufferPointer { g in
+            r.withUnsafeBufferPointer {
+                design.multiplyTransposed($0.baseAddress!, into: g.baseAddress!, squared: squared, workers: workers)
+            }
+        }
+        return g
+    }
+}

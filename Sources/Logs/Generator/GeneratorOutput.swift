@@ -1,0 +1,98 @@
+import Foundation
+import Shards
+
+/// A folder that appears whole or not at all: files go to `<folder>.partial`, which is renamed at the end.
+struct GeneratorOutput {
+    let folder: String
+    var partial: String { folder + ".partial" }
+    /// Its presence says that a folder was made by the generator, and may be replaced by it.
+    static let mark = "truth/model.json"
+
+    /// Starts an empty partial folder.
+    /// - Throws: `.cannotCreate` if `folder` holds what the generator did not make.
+    init(folder: String) throws {
+        var folder = folder
+        while folder.count > 1 && folder.hasSuffix("/") { folder.removeLast() }
+        self.folder = folder
+        if FileSystem.exists(folder) {
+            let isOurs = FileSystem.exists(folder + "/" + Self.mark)
+            let isEmpty = try FileSystem.isFolder(folder) && FileSystem.list(folder).isEmpty
+            if !isOurs && !isEmpty {
+                throw LecternError(
+                    .cannotCreate,
+                    "\(folder): exists and was not made by generate-logs, so it is not replaced; name a new folder")
+            }
+        }
+        try FileSystem.removeAll(partial)
+        try FileSystem.createFolder(partial + "/truth")
+    }
+
+    /// Puts the finished folder in the place of an earlier one.
+    func commit() throws {
+        let old = folder + ".old"
+        try FileSystem.syncFolder(partial + "/truth")
+        try FileSystem.syncFolder(partial)
+        try FileSystem.removeAll(old)
+        if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }
+        try FileSystem.rename(partial, folder)
+        try FileSystem.removeAll(old)
+    }
+
+    func discard() { try? FileSystem.removeAll(partial) }
+}
+
+/// One file, written from the front. Closed when it goes, after `finish` or an error.
+final class OutputFile {
+    let path: String
+    private let descriptor: Int32
+    private var member: GzipMember?
+
+    /// - Parameter path: ending in `.gz` for a gzip member, any other for plain bytes.
+    init(path: String) throws {
+        self.path = path
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        member = path.hasSuffix(".gz") ? GzipMember() : nil
+        if descriptor < 0 { throw Self.failure(path, .cannotCreate, "create") }
+        if member != nil { try GzipMember.header.withUnsafeBytes { try write($0) } }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    func write(_ block: DeflatedBlock) throws {
+        member!.add(block)
+        try block.bytes.withUnsafeBytes { try write($0) }
+    }
+
+    /// Plain bytes for a plain file; compressed as a block of their own for another.
+    func write(text: String) throws {
+        var rows = RowBytes(capacity: text.utf8.count)
+        rows.append(text)
+        try write(rows: rows)
+    }
+
+    func write(rows: borrowing RowBytes) throws {
+        if member != nil { return try write(DeflatedBlock(rows)) }
+        try write(UnsafeRawBufferPointer(start: rows.base, count: rows.count))
+    }
+
+    /// A whole file at once.
+    static func write(_ rows: borrowing RowBytes, to path: String) throws {
+        let file = try OutputFile(path: path)
+        try file.write(rows: rows)
+        try file.finish()
+    }
+
+    /// Ends the gzip member and waits until the bytes are on the disk.
+    func finish() throws {
+        if let member { try member.trailer.withUnsafeBytes { try write($0) } }
+        if fsync(descriptor) != 0 { throw Self.failure(path, .ioError, "sync") }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) throws {
+        try FileSystem.writeAll(descriptor, bytes, path)
+    }
+
+    private static func failure(_ path: String, _ code: ExitCode, _ action: String) -> LecternError {
+        LecternError(code, "\(path): cannot \(action): \(String(cString: strerror(errno)))")
+    }
+}
