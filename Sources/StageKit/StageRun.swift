@@ -191,7 +191,7 @@ package enum FailureNote {
         try? FileSystem.replace(path(run), with: Value.map(note).jsonBytes())
     }
 
-    static func clear(run: String, stage: String) {
+    package static func clear(run: String, stage: String) {
         guard let bytes = try? FileSystem.read(path(run)),
             let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)), case .map(let note) = value,
             note["stage"] == .text(stage)

@@ -10,8 +10,8 @@ struct Prepare: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prepare", abstract: "Prepares a run folder (the default).")
 
-    @Option(help: "The run folder; created if it is not there.")
-    var run = "out/latest"
+    @Option(name: .customLong("run"), help: "The run folder; created if it is not there.")
+    var runFolder = "out/latest"
 
     @Option(help: "The configuration file.")
     var config = "pipeline.yaml"
@@ -31,18 +31,18 @@ struct Prepare: ParsableCommand {
     @OptionGroup var talk: TalkOptions
 
     func run() throws {
-        try reportingErrors("prepare-run", talk, run: run) { log in
+        try reportingErrors("prepare-run", talk, run: runFolder) { log in
             let mapping = try readMapping()
             let configuration = try layeredConfiguration(mapping)
             let folder = data ?? ((dataset as NSString).deletingLastPathComponent + "/logs")
             let inputs = try mapping.inputFiles(dataFolder: folder)
-            try FileSystem.createFolder(run + "/config")
-            let lock = try RunLock(run: run)
+            try FileSystem.createFolder(runFolder + "/config")
+            let lock = try RunLock(run: runFolder)
             try repair(log)
             try writeSlices(configuration, mapping)
             try writeInputs(inputs)
             try dropDamaged(log)
-            FailureNote.clear(run: run, stage: "prepare-run")
+            FailureNote.clear(run: runFolder, stage: "prepare-run")
             _ = consume lock
         }
     }
@@ -70,7 +70,7 @@ struct Prepare: ParsableCommand {
 
     private func repair(_ log: Logger) throws {
         for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
-            try StageOutput.repair(run: run, stage: stage.folder)
+            try StageOutput.repair(run: runFolder, stage: stage.folder)
         }
     }
 
@@ -79,7 +79,7 @@ struct Prepare: ParsableCommand {
             var extra: [String: Value] = [:]
             if stage == .importLogs { extra["dataset"] = try datasetDocument() }
             let slice = configuration.slice(stage, extra: extra)
-            try writeIfChanged(slice.bytes(), "\(run)/config/\(Slice.fileName(stage))")
+            try writeIfChanged(slice.bytes(), "\(runFolder)/config/\(Slice.fileName(stage))")
         }
     }
 
@@ -98,7 +98,7 @@ struct Prepare: ParsableCommand {
             let status = FileSystem.status(path)
             return "\(table)\t\(path)\t\(status?.bytes ?? 0)\t\(status?.modified ?? 0)\n"
         }
-        try writeIfChanged(Array(lines.joined().utf8), run + "/config/inputs.txt")
+        try writeIfChanged(Array(lines.joined().utf8), runFolder + "/config/inputs.txt")
     }
 
     private func writeIfChanged(_ bytes: [UInt8], _ path: String) throws {
@@ -109,7 +109,7 @@ struct Prepare: ParsableCommand {
     /// Removes the manifest of a stage with a missing or resized file, so that make rebuilds it.
     private func dropDamaged(_ log: Logger) throws {
         for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
-            let folder = "\(run)/\(stage.folder)"
+            let folder = "\(runFolder)/\(stage.folder)"
             let path = "\(folder)/\(Manifest.fileName)"
             guard FileSystem.exists(path) else { continue }
             let problem: String?

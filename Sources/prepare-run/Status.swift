@@ -8,15 +8,15 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Tells of each stage whether it is done, stale (and why) or missing.")
 
-    @Option(help: "The run folder.")
-    var run = "out/latest"
+    @Option(name: .customLong("run"), help: "The run folder.")
+    var runFolder = "out/latest"
 
     @OptionGroup var talk: TalkOptions
 
     func run() throws {
         try reportingErrors("prepare-run", talk) { _ in
-            guard FileSystem.isFolder(run) else {
-                throw LecternError.missing("\(run): no such run folder; make all creates it")
+            guard FileSystem.isFolder(runFolder) else {
+                throw LecternError.missing("\(runFolder): no such run folder; make all creates it")
             }
             var lines = [row("stage", "state", "seconds", "memory", "rows")]
             for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
@@ -24,7 +24,7 @@ struct Status: ParsableCommand {
             }
             try Terminal.write(lines.joined(separator: "\n") + "\n")
             if let holder = lockHolder() { try Terminal.write("lock: held by \(holder)\n") }
-            if let bytes = try? FileSystem.read(FailureNote.path(run)) {
+            if let bytes = try? FileSystem.read(FailureNote.path(runFolder)) {
                 try Terminal.write("last failure: \(String(decoding: bytes, as: UTF8.self))")
             }
         }
@@ -38,17 +38,17 @@ struct Status: ParsableCommand {
     }
 
     private func describe(_ stage: StageName) -> String {
-        let folder = "\(run)/\(stage.folder)"
+        let folder = "\(runFolder)/\(stage.folder)"
         let stats = StageState.stats(folder)
         let rows = (try? Manifest.read(stageFolder: folder).manifest.outputs.values.compactMap(\.rows).reduce(0, +))
         return row(
-            stage.rawValue, StageState.of(stage, run: run), stats.map { String(format: "%.1f", $0.seconds) } ?? "",
+            stage.rawValue, StageState.of(stage, run: runFolder), stats.map { String(format: "%.1f", $0.seconds) } ?? "",
             stats.map { "\($0.peak >> 20) MiB" } ?? "", rows.map(String.init) ?? "")
     }
 
     /// The process that holds the run's lock, from /proc/locks.
     private func lockHolder() -> String? {
-        guard let inode = try? FileManager.default.attributesOfItem(atPath: run + "/.lock")[.systemFileNumber] as? Int,
+        guard let inode = try? FileManager.default.attributesOfItem(atPath: runFolder + "/.lock")[.systemFileNumber] as? Int,
             let bytes = try? FileSystem.read("/proc/locks")
         else { return nil }
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {

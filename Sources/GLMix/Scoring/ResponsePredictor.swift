@@ -1,0 +1,183 @@
+import LinearAlgebra
+import Platform
+
+/// A stored response model, laid out for scoring every course as of the model's time. The margin of learner l and
+/// course c falls into
+///
+///     z(l, c) = constant(c) + constant(l) + Σ_f A(l, f)·S(f, c) + Σ_f q(l, f)·G(f, c) + matches(l, c)
+///
+/// S: course features; A: what multiplies them for this learner (its own effects, its segment's, and the fixed
+/// effect's crosses, whose learner side is known); G: per-course effects on learner features; q: learner features.
+/// Features that most courses have go through one matrix product, rare ones through lists of courses.
+package struct ResponsePredictor: Sendable {
+    let definition: ModelDefinition
+    let model: ResponseModel
+    let courseTable: AttributeTable
+    let courseRows: SparseRows
+    /// Course features (bag `course`, then `course-now`) × courses.
+    let courseSide: SplitRows
+    /// Learner features (bag `learner`, then `learner-now`) × courses: per-course coefficients, all such coordinates.
+    let learnerSide: SplitRows
+    /// constant(c)
+    let courseConstant: [Float]
+    /// Fixed coefficients by bag, then the intercept.
+    let fixed: [String: ArraySlice<Double>]
+    let dictionaries: (learner: [String: ValueDictionary], course: [String: ValueDictionary])
+
+    package var courseCount: Int { courseConstant.count }
+    package var time: Int64 { definition.time }
+
+    /// - Parameters:
+    ///   - definition, model: `GLMixShards.definition` and `.model` of the same fit.
+    ///   - learnerDictionaries: `LogsShards.learnerDictionaries`, for the names of contributions.
+    package init(
+        _ definition: ModelDefinition, _ model: ResponseModel, catalogue: Catalogue,
+        learnerDictionaries: [String: ValueDictionary] = [:]
+    ) {
+        (self.definition, self.model) = (definition, model)
+        dictionaries = (learnerDictionaries, catalogue.dictionaries)
+        let space = definition.space
+        courseTable = CourseTable.of(catalogue)
+        courseRows = BagBuilder.rows(space.course, courseTable)
+        let now = Self.courseNow(definition, model, catalogue)
+        let side = Self.beside(courseRows, now)
+        courseSide = SplitRows(side.transposed(), denseAbove: 64)
+        fixed = Self.fixedByBag(definition, model)
+        learnerSide = SplitRows(Self.perCourse(definition, model), denseAbove: 8)
+        courseConstant = Self.courseConstant(definition, model, fixed, side)
+    }
+
+    /// Courses × `course-now` features, standardised.
+    private static func courseNow(
+        _ definition: ModelDefinition, _ model: ResponseModel, _ catalogue: Catalogue
+    ) -> SparseRows {
+        let day = CourseActivity.day(definition.time)
+        var rows = SparseBuilder()
+        for course in 0..<catalogue.count {
+            for (j, feature) in definition.space.courseNow.enumerated() {
+                let x = NowQuantities.course(
+                    feature.quantity, engagements: model.courseEngagements[course],
+                    impressions: model.courseImpressions[course], publishedAt: catalogue.publishedAt[course], day: day)
+                rows.add(j, feature.standardised(x))
+            }
+            rows.endRow()
+        }
+        return rows.rows(definition.space.courseNow.count)
+    }
+
+    /// Two matrices of as many rows, side by side.
+    static func beside(_ a: SparseRows, _ b: SparseRows) -> SparseRows {
+        var rows = SparseBuilder()
+        for i in 0..<a.rowCount {
+            for at in a.range(i) { rows.add(Int(a.columns[at]), a.values[at]) }
+            for at in b.range(i) { rows.add(a.columnCount + Int(b.columns[at]), b.values[at]) }
+            rows.endRow()
+        }
+        return rows.rows(a.columnCount + b.columnCount)
+    }
+
+    private static func fixedByBag(_ definition: ModelDefinition, _ model: ResponseModel) -> [String: ArraySlice<Double>] {
+        guard let coordinate = definition.coordinates.first(where: { $0.by == nil }),
+            let b = model.coefficients[coordinate.name]?.values
+        else { return [:] }
+        var slices: [String: ArraySlice<Double>] = [:]
+        var base = 0
+        for bag in coordinate.bags {
+            let count = definition.space.count(bag)
+            slices[bag] = b[base..<base + count]
+            base += count
+        }
+        slices["(intercept)"] = b[base...base]
+        return slices
+    }
+
+    /// Learner features × courses from all coordinates by course; their intercepts are in `courseConstant`.
+    private static func perCourse(_ definition: ModelDefinition, _ model: ResponseModel) -> SparseRows {
+        let space = definition.space
+        let courses = model.courseEngagements.count
+        var entries = [[Int: Double]](repeating: [:], count: courses)
+        for coordinate in definition.coordinates where coordinate.by == "course" {
+            guard let g = model.coefficients[coordinate.name] else { continue }
+            let map = sideFeatures(coordinate, space)
+            for course in 0..<courses {
+                for at in g.range(course) {
+                    let feature = map[Int(g.features[at])]
+                    if feature >= 0 { entries[course][feature, default: 0] += g.values[at] }
+                }
+            }
+        }
+        var rows = SparseBuilder()
+        for row in entries {
+            for feature in row.keys.sorted() { rows.add(feature, Float(row[feature]!)) }
+            rows.endRow()
+        }
+        return rows.rows(space.learnerCount + space.learnerNow.count).transposed()
+    }
+
+    /// Feature of a coordinate → feature of its side (static bag, then the one "now"); −1: the intercept.
+    static func sideFeatures(_ coordinate: Coordinate, _ space: FeatureSpace) -> [Int] {
+        var map: [Int] = []
+        for bag in coordinate.bags {
+            let base: Int
+            switch bag {
+            case FeatureSpace.learnerNowBag: base = space.learnerCount
+            case FeatureSpace.courseNowBag: base = space.courseCount
+            default: base = 0
+            }
+            map += (0..<space.count(bag)).map { base + $0 }
+        }
+        return map + [-1]
+    }
+
+    private static func courseConstant(
+        _ definition: ModelDefinition, _ model: ResponseModel, _ fixed: [String: ArraySlice<Double>], _ side: SparseRows
+    ) -> [Float] {
+        let own = [Double](fixed[FeatureSpace.courseBag] ?? [])
+        let now = [Double](fixed[FeatureSpace.courseNowBag] ?? [])
+        let b =
+            (own.isEmpty ? [Double](repeating: 0, count: definition.space.courseCount) : own)
+            + (now.isEmpty ? [Double](repeating: 0, count: definition.space.courseNow.count) : now)
+        return (0..<side.rowCount).map { course in
+            var total = fixed["(intercept)"]?.first ?? 0
+            for at in side.range(course) { total += b[Int(side.columns[at])] * Double(side.values[at]) }
+            for coordinate in definition.coordinates where coordinate.by == "course" {
+                // the intercept is an entity's last coefficient
+                if let g = model.coefficients[coordinate.name], let last = g.range(course).last { total += g.values[last] }
+            }
+            return Float(total)
+        }
+    }
+
+    /// Binds the learners of one shard.
+    package func scorer(learners: AttributeTable, effects: LearnerEffects) -> ResponseScorer {
+        ResponseScorer(self, learners: learners, effects: effects)
+    }
+}
+
+/// Feature × course rows, split by how full they are.
+struct SplitRows: Sendable {
+    let all: SparseRows
+    /// Row of `dense` for each feature; −1: only in `all`.
+    let denseRow: [Int32]
+    /// Full rows, `denseCount` × courses.
+    let dense: [Float]
+    let denseCount: Int
+
+    /// - Parameter denseAbove: a feature that more than one course in so many has is laid out in full: about 64 where
+    ///   a matrix product follows, 8 where one vector is added, next to a scatter from a list.
+    init(_ rows: SparseRows, denseAbove share: Int) {
+        all = rows
+        let courses = rows.columnCount
+        var denseRow = [Int32](repeating: -1, count: rows.rowCount)
+        var count = 0
+        for f in 0..<rows.rowCount where rows.range(f).count * share > courses {
+            denseRow[f] = Int32(count)
+            count += 1
+        }
+        var dense = [Float](repeating: 0, count: count * courses)
+        for f in 0..<rows.rowCount where denseRow[f] >= 0 {
+            for at in rows.range(f) { dense[Int(denseRow[f]) * courses + Int(rows.columns[at])] = rows.values[at] }
+        }
+        (self.denseRow, self.dense, denseCount) = (denseRow, dense, count)
+    }
+}

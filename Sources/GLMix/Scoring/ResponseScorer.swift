@@ -1,0 +1,180 @@
+import LinearAlgebra
+import Platform
+
+/// A response predictor bound to the learners of one shard: margins z(l, c) of every course.
+package struct ResponseScorer: CourseScorer {
+    let predictor: ResponsePredictor
+    let effects: LearnerEffects
+    let learners: AttributeTable
+    /// Learners × (bag `learner`, then `learner-now`).
+    let learnerRows: SparseRows
+    /// constant(l)
+    let learnerConstant: [Float]
+    let pairs: PairFeatures
+    /// Course code → courses that have it, with 1/√n, one per match.
+    private let matched: [SparseRows]
+    /// Coordinates by learner or profile column with the entity of each learner, −1: none.
+    let bound: [(coordinate: Coordinate, effects: Coefficients, entities: [Int32], side: [Int])]
+
+    init(_ predictor: ResponsePredictor, learners: AttributeTable, effects: LearnerEffects) {
+        (self.predictor, self.effects, self.learners) = (predictor, effects, learners)
+        let space = predictor.definition.space
+        let own = BagBuilder.rows(space.learner, learners)
+        var now = SparseBuilder()
+        for l in 0..<learners.rows {
+            for (j, feature) in space.learnerNow.enumerated() {
+                now.add(j, feature.standardised(NowQuantities.learner(feature.quantity, Int(effects.engagements[l]))))
+            }
+            now.endRow()
+        }
+        learnerRows = ResponsePredictor.beside(own, now.rows(space.learnerNow.count))
+        pairs = PairFeatures(
+            space, learners: own, courses: predictor.courseRows, learnerTables: [learners],
+            courseTable: predictor.courseTable)
+        matched = pairs.matches.map { match in
+            var courses = match.right
+            courses.columnCount = 1 + Int(courses.columns.max() ?? 0)
+            return courses.transposed()
+        }
+        bound = predictor.definition.coordinates.compactMap { coordinate in
+            guard let by = coordinate.by, by != "course" else { return nil }
+            let side = ResponsePredictor.sideFeatures(coordinate, space)
+            if by == "learner" {
+                guard let own = effects.coefficients[coordinate.name] else { return nil }
+                return (coordinate, own, (0..<Int32(learners.rows)).map { $0 }, side)
+            }
+            guard let shared = predictor.model.coefficients[coordinate.name],
+                case .categorical(let codes, let valid)? = learners.columns[by]
+            else { return nil }
+            let entities = zip(codes, valid).map { $1 && Int($0) < shared.entityCount ? Int32($0) : -1 }
+            return (coordinate, shared, entities, side)
+        }
+        learnerConstant = Self.constants(predictor, learnerRows, bound)
+    }
+
+    private static func constants(
+        _ predictor: ResponsePredictor, _ rows: SparseRows,
+        _ bound: [(coordinate: Coordinate, effects: Coefficients, entities: [Int32], side: [Int])]
+    ) -> [Float] {
+        let space = predictor.definition.space
+        let own = [Double](predictor.fixed[FeatureSpace.learnerBag] ?? [])
+        let now = [Double](predictor.fixed[FeatureSpace.learnerNowBag] ?? [])
+        let b =
+            (own.isEmpty ? [Double](repeating: 0, count: space.learnerCount) : own)
+            + (now.isEmpty ? [Double](repeating: 0, count: space.learnerNow.count) : now)
+        return (0..<rows.rowCount).map { l in
+            var total = 0.0
+            for at in rows.range(l) { total += b[Int(rows.columns[at])] * Double(rows.values[at]) }
+            for part in bound where part.entities[l] >= 0 {
+                // the intercept is an entity's last coefficient
+                if let last = part.effects.range(Int(part.entities[l])).last { total += part.effects.values[last] }
+            }
+            return Float(total)
+        }
+    }
+
+    package var courseCount: Int { predictor.courseCount }
+    package var learnerCount: Int { learners.rows }
+
+    /// Which learners have a personal effect of their own.
+    package func hasLearnerEffect(_ learner: Int) -> Bool {
+        effects.coefficients.values.contains { !$0.range(learner).isEmpty }
+    }
+
+    package func score(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+        let courses = courseCount
+        let side = predictor.courseSide
+        var dense = [Float](repeating: 0, count: range.count * side.denseCount)
+        for (row, l) in range.enumerated() {
+            let scores = out + row * courses
+            fillConstants(l, scores)
+            forEachCourseSide(l) { feature, weight in
+                let at = Int(side.denseRow[feature])
+                if at >= 0 {
+                    dense[row * side.denseCount + at] += weight
+                } else {
+                    addList(side.all, feature, weight, to: scores)
+                }
+            }
+            addPerCourse(l, to: scores)
+            addMatches(l, to: scores)
+        }
+        if side.denseCount == 0 { return }
+        dense.withUnsafeBufferPointer { a in
+            side.dense.withUnsafeBufferPointer { s in
+                BLAS.multiply(
+                    m: range.count, n: courses, k: side.denseCount, a.baseAddress!, lda: side.denseCount,
+                    s.baseAddress!, ldb: courses, beta: 1, out, ldc: courses)
+            }
+        }
+    }
+
+    private func fillConstants(_ l: Int, _ out: UnsafeMutablePointer<Float>) {
+        let own = learnerConstant[l]
+        predictor.courseConstant.withUnsafeBufferPointer { constants in
+            for c in 0..<constants.count { out[c] = constants[c] + own }
+        }
+    }
+
+    /// A(l, ·): what multiplies each course feature for this learner.
+    private func forEachCourseSide(_ l: Int, _ body: (Int, Float) -> Void) {
+        for part in bound where part.entities[l] >= 0 {
+            for at in part.effects.range(Int(part.entities[l])) {
+                let feature = part.side[Int(part.effects.features[at])]
+                if feature >= 0 { body(feature, Float(part.effects.values[at])) }
+            }
+        }
+        guard let b = predictor.fixed[FeatureSpace.pairBag] else { return }
+        let space = predictor.definition.space
+        for cross in space.crosses {
+            let (u, v) = (space.learner[cross.learner], space.course[cross.course])
+            for at in learnerRows.range(l) {
+                let left = Int(learnerRows.columns[at]) - u.base
+                if left < 0 || left >= u.count { continue }
+                let first = b.startIndex + cross.base + left * v.count
+                let x = Double(learnerRows.values[at])
+                for right in 0..<v.count where b[first + right] != 0 { body(v.base + right, Float(x * b[first + right])) }
+            }
+        }
+    }
+
+    /// Σ_f q(l, f)·G(f, ·)
+    private func addPerCourse(_ l: Int, to out: UnsafeMutablePointer<Float>) {
+        let side = predictor.learnerSide
+        for at in learnerRows.range(l) {
+            let feature = Int(learnerRows.columns[at])
+            let row = Int(side.denseRow[feature])
+            if row < 0 {
+                addList(side.all, feature, learnerRows.values[at], to: out)
+            } else {
+                side.dense.withUnsafeBufferPointer {
+                    Vector.addScaled(courseCount, learnerRows.values[at], $0.baseAddress! + row * courseCount, to: out)
+                }
+            }
+        }
+    }
+
+    private func addMatches(_ l: Int, to out: UnsafeMutablePointer<Float>) {
+        guard let b = predictor.fixed[FeatureSpace.pairBag] else { return }
+        for (k, match) in predictor.definition.space.matches.enumerated() {
+            let count = Float(b[b.startIndex + match.base])
+            let cosine = Float(b[b.startIndex + match.base + 1])
+            let left = pairs.matches[k].left
+            for at in left.range(l) where Int(left.columns[at]) < matched[k].rowCount {
+                let code = Int(left.columns[at])
+                for to in matched[k].range(code) {
+                    out[Int(matched[k].columns[to])] += count + cosine * left.values[at] * matched[k].values[to]
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private func addList(_ rows: SparseRows, _ row: Int, _ scale: Float, to out: UnsafeMutablePointer<Float>) {
+        rows.columns.withUnsafeBufferPointer { columns in
+            rows.values.withUnsafeBufferPointer { values in
+                for at in rows.range(row) { out[Int(columns[at])] += scale * values[at] }
+            }
+        }
+    }
+}

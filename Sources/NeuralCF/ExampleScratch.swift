@@ -1,0 +1,73 @@
+import LinearAlgebra
+import Platform
+
+/// What one thread reuses from example to example.
+final class ExampleScratch {
+    var wide: WideRow
+    private var courses: [UInt32] = []
+    private var times: [Int64] = []
+
+    init(courseCount: Int) { wide = WideRow(courseCount: courseCount) }
+
+    func fillWide(_ example: Example, _ resolved: ResolvedExample, _ trainer: TowerTrainer) {
+        let matrix =
+            trainer.linear.gamma == 0 || example.snapshot < 0
+            ? WideMatrix.none : trainer.data.snapshots[Int(example.snapshot)].wide
+        let moments = trainer.data.shards[Int(example.shard)]
+        courses.removeAll(keepingCapacity: true)
+        times.removeAll(keepingCapacity: true)
+        for at in resolved.context {
+            courses.append(moments.courses[at])
+            times.append(moments.times[at])
+        }
+        courses.withUnsafeBufferPointer { c in
+            times.withUnsafeBufferPointer { t in
+                wide.fill(
+                    MomentSpan(courses: c, times: t), at: example.cut, decay: trainer.linear.decay, matrix: matrix)
+            }
+        }
+    }
+}
+
+/// The entries of learner inputs sorted by column, so that each table row's gradient is one thread's own sum.
+struct EntriesByColumn {
+    private let offsets: [Int]
+    private let learners: [Int32]
+    private let coefficients: [Float]
+
+    init(_ inputs: LearnerInputs, columnCount: Int) {
+        var starts = [Int](repeating: 0, count: columnCount + 1)
+        func forEachEntry(_ body: (Int, Int) -> Void) {
+            for learner in 0..<inputs.learnerCount {
+                let start = inputs.starts[learner]
+                for k in start..<start + Int(inputs.counts.start[learner]) { body(learner, k) }
+            }
+        }
+        forEachEntry { starts[Int(inputs.columns.start[$1]) + 1] += 1 }
+        for c in 0..<columnCount { starts[c + 1] += starts[c] }
+        var next = starts
+        var learners = [Int32](repeating: 0, count: starts[columnCount])
+        var coefficients = [Float](repeating: 0, count: starts[columnCount])
+        forEachEntry { learner, k in
+            let slot = next[Int(inputs.columns.start[k])]
+            next[Int(inputs.columns.start[k])] += 1
+            learners[slot] = Int32(learner)
+            coefficients[slot] = inputs.coefficients.start[k]
+        }
+        (offsets, self.learners, self.coefficients) = (starts, learners, coefficients)
+    }
+
+    func isEmpty(_ column: Int) -> Bool { offsets[column] == offsets[column + 1] }
+
+    /// out[c] += Σ coefficient·gradient[learner] over the entries of column c.
+    func gather(
+        _ columns: Range<Int>, _ gradient: UnsafePointer<Float>, width: Int, into out: UnsafeMutablePointer<Float>
+    ) {
+        for column in columns {
+            for at in offsets[column]..<offsets[column + 1] {
+                Vector.addScaled(
+                    width, coefficients[at], gradient + Int(learners[at]) * width, to: out + column * width)
+            }
+        }
+    }
+}

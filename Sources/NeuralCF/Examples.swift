@@ -1,0 +1,158 @@
+import LinearAlgebra
+import Platform
+
+/// One (learner, cut): the context and the labels are ranges of the moments of the learner's shard.
+struct Example: Sendable, Equatable {
+    var shard: Int32
+    var learner: Int32
+    /// Seconds; the model looks from here.
+    var cut: Int64
+    var context: Range<Int>
+    var labels: Range<Int>
+    /// The newest co-watch snapshot at or before the cut; −1: none yet, courses enter by the diagonal.
+    var snapshot: Int32
+    /// 0, or with random cuts the key that decides which moments of `context` are hidden and so labels.
+    var hideKey: UInt64 = 0
+}
+
+/// Lists the examples of an epoch (docs/ncf.md, "Examples").
+struct ExampleSource: Sendable {
+    let data: NCFData
+    /// t_i, any order.
+    let snapshotCuts: [Int64]
+    /// No label and no cut at or after it (t_v, or T in the refit).
+    let end: Int64
+    let history: Int64
+    let labelWindow: Int64
+    let parameters: NCFParameters
+    /// Empty contexts train only what scores them: a course bias.
+    let keepsEmptyContexts: Bool
+
+    /// The snapshot cuts of every learner with labels, shard by shard.
+    func snapshotExamples(workers: Workers) -> [Example] {
+        workers.map(data.shards.count) { shard in
+            var list: [Example] = []
+            for learner in 0..<data.shards[shard].learnerCount {
+                for cut in snapshotCuts { append(shard, learner, cut, to: &list) }
+            }
+            return list
+        }.flatMap { $0 }
+    }
+
+    /// One epoch's examples, shard by shard; at most about `examplesPerEpoch`.
+    func epoch(_ epoch: Int, workers: Workers) -> [[Example]] {
+        let key = RandomKey(seed: parameters.seed, purpose: "ncf.examples")
+        var shards = workers.map(data.shards.count) { shard in
+            var list: [Example] = []
+            for learner in 0..<data.shards[shard].learnerCount {
+                var random = key.stream(epoch, shard << 32 | learner)
+                appendExamples(shard, learner, using: &random, to: &list)
+            }
+            return list
+        }
+        thinEmpty(&shards, epoch)
+        cap(&shards, epoch)
+        return shards
+    }
+
+    private func appendExamples(
+        _ shard: Int, _ learner: Int, using random: inout CounterRandom, to list: inout [Example]
+    ) {
+        if parameters.examples == .random { return appendRandom(shard, learner, using: &random, to: &list) }
+        if parameters.examples != .rolling {
+            for cut in snapshotCuts { append(shard, learner, cut, to: &list) }
+        }
+        if parameters.examples == .snapshots { return }
+        var cuts = rollingCuts(shard, learner)
+        if cuts.count > parameters.cutsPerLearner {
+            random.shuffle(&cuts)
+            cuts.removeLast(cuts.count - parameters.cutsPerLearner)
+            cuts.sort()
+        }
+        for cut in cuts { append(shard, learner, cut, to: &list) }
+    }
+
+    /// Each distinct moment before the end.
+    private func rollingCuts(_ shard: Int, _ learner: Int) -> [Int64] {
+        let moments = data.shards[shard]
+        var cuts: [Int64] = []
+        for at in moments.range(learner, from: .min, to: end) where moments.times[at] != cuts.last {
+            cuts.append(moments.times[at])
+        }
+        return cuts
+    }
+
+    private func append(_ shard: Int, _ learner: Int, _ cut: Int64, to list: inout [Example]) {
+        let moments = data.shards[shard]
+        let labels = moments.range(learner, from: cut, to: min(cut + labelWindow, end))
+        if labels.isEmpty { return }
+        let context = moments.range(learner, from: cut - history, to: cut)
+        if context.isEmpty && !keepsEmptyContexts { return }
+        list.append(
+            Example(
+                shard: Int32(shard), learner: Int32(learner), cut: cut, context: context, labels: labels,
+                snapshot: Int32(data.snapshot(at: cut) ?? -1)))
+    }
+
+    private func appendRandom(
+        _ shard: Int, _ learner: Int, using random: inout CounterRandom, to list: inout [Example]
+    ) {
+        let all = data.shards[shard].range(learner, from: .min, to: end)
+        if all.count < 2 { return }
+        list.append(
+            Example(
+                shard: Int32(shard), learner: Int32(learner), cut: end, context: all, labels: all,
+                snapshot: Int32(data.snapshot(at: end) ?? -1), hideKey: random.next() | 1))
+    }
+
+    /// Empty contexts are at most `emptyShare` of what remains.
+    private func thinEmpty(_ shards: inout [[Example]], _ epoch: Int) {
+        let total = shards.reduce(0) { $0 + $1.count }
+        let empty = shards.reduce(0) { $0 + $1.count { $0.context.isEmpty } }
+        let allowed = parameters.emptyShare / max(1 - parameters.emptyShare, 1e-9) * Double(total - empty)
+        if empty == 0 || Double(empty) <= allowed || empty == total { return }
+        thin(&shards, keep: allowed / Double(empty), purpose: "ncf.empty", epoch) { $0.context.isEmpty }
+    }
+
+    private func cap(_ shards: inout [[Example]], _ epoch: Int) {
+        let total = shards.reduce(0) { $0 + $1.count }
+        if total <= parameters.examplesPerEpoch { return }
+        thin(
+            &shards, keep: Double(parameters.examplesPerEpoch) / Double(total), purpose: "ncf.cap", epoch
+        ) { _ in true }
+    }
+
+    private func thin(
+        _ shards: inout [[Example]], keep: Double, purpose: String, _ epoch: Int, where applies: (Example) -> Bool
+    ) {
+        let key = RandomKey(seed: parameters.seed, purpose: purpose)
+        for shard in shards.indices {
+            var random = key.stream(epoch, shard)
+            shards[shard] = shards[shard].filter { !applies($0) || random.uniform() < keep }
+        }
+    }
+}
+
+/// Which of a learner's moments are context and which are labels, after random cuts and hiding.
+struct ResolvedExample {
+    /// Positions in the shard's moments, ascending.
+    var context: [Int] = []
+    var labels: [Int] = []
+
+    mutating func resolve(_ example: Example, hide: Double) {
+        context.removeAll(keepingCapacity: true)
+        labels.removeAll(keepingCapacity: true)
+        if example.hideKey == 0 {
+            context.append(contentsOf: example.context)
+            labels.append(contentsOf: example.labels)
+            return
+        }
+        var random = RandomKey(seed: example.hideKey, purpose: "ncf.random").stream()
+        for at in example.context {
+            if random.uniform() < hide { labels.append(at) } else { context.append(at) }
+        }
+        // Neither side may be empty: the newest or the first item changes sides.
+        if labels.isEmpty { labels.append(context.removeLast()) }
+        if context.isEmpty { context.append(labels.removeFirst()) }
+    }
+}

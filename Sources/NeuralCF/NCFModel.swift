@@ -1,0 +1,185 @@
+import LinearAlgebra
+import Platform
+
+/// A fitted score: score(x, c, τ) = trend(c, τ) + γ·wide(x, c) + α·tower(x, c).
+package struct NCFModel: Sendable, Equatable {
+    package var linear: LinearPart
+    package var towers: Towers
+    /// 0, .25, .5, .75 or 1: how far the towers are trusted.
+    package var alpha: Float
+    /// What validation multiplied γ by.
+    package var gammaFactor: Float
+
+    package init(linear: LinearPart, towers: Towers, alpha: Float, gammaFactor: Float) {
+        (self.linear, self.towers, self.alpha, self.gammaFactor) = (linear, towers, alpha, gammaFactor)
+    }
+
+    /// γ as it enters scores.
+    package var gamma: Float { Float(linear.gamma) * gammaFactor }
+}
+
+/// A model at one time: everything that scores need and that is the same for every learner.
+package final class NCFAtTime: Sendable {
+    package let model: NCFModel
+    /// Seconds; contexts are `[time − history, time)`.
+    package let time: Int64
+    package let history: Int64
+    package let towers: TowersAtTime
+    package let wide: WideMatrix
+    /// Trend scores of every course, for empty contexts and for the others.
+    package let trendEmpty: [Float]
+    package let trendOther: [Float]
+
+    /// - Parameters:
+    ///   - snapshot: the newest at or before `time`.
+    ///   - activity: of all learners; only days before `time`'s count.
+    package init(
+        model: NCFModel, snapshot: CoWatchSnapshot?, activity: CourseActivity, time: Int64, history: Int64,
+        workers: Workers
+    ) {
+        precondition(snapshot.map { $0.time <= time } ?? true, "a snapshot from the future")
+        self.model = model
+        self.time = time
+        self.history = history
+        towers = TowersAtTime(model.towers, snapshot: snapshot, workers: workers)
+        wide = model.gamma > 0 ? snapshot?.wide ?? .none : .none
+        let table = TrendTable(activity: activity, days: [CourseActivity.day(time)], weights: model.linear)
+        let count = activity.courseCount
+        trendEmpty = Array(UnsafeBufferPointer(start: table.row(at: time, emptyContext: true), count: count))
+        trendOther = Array(UnsafeBufferPointer(start: table.row(at: time, emptyContext: false), count: count))
+    }
+
+    package var courseCount: Int { trendEmpty.count }
+}
+
+/// Which parts of a learner's scores are not zero throughout.
+package struct NCFParts: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let trend = NCFParts(rawValue: 1)
+    package static let wide = NCFParts(rawValue: 2)
+    package static let towers = NCFParts(rawValue: 4)
+}
+
+/// A model at one time bound to a group of learners.
+package struct NCFScorer: CourseScorer {
+    package let model: NCFAtTime
+    package let moments: Moments
+    /// learners × embedding.
+    package let learnerVectors: Matrix
+
+    /// - Parameter learnerVectors: as stored; nil: computed here.
+    package init(_ model: NCFAtTime, moments: Moments, learnerVectors: Matrix? = nil, workers: Workers) {
+        self.model = model
+        self.moments = moments
+        self.learnerVectors =
+            learnerVectors
+            ?? model.towers.learnerVectors(
+                moments, learners: Array(0..<moments.learnerCount), at: model.time, history: model.history,
+                workers: workers)
+        precondition(self.learnerVectors.rows == moments.learnerCount)
+        precondition(self.learnerVectors.columns == model.towers.courseVectors.columns)
+    }
+
+    package var courseCount: Int { model.courseCount }
+    package var learnerCount: Int { moments.learnerCount }
+
+    /// The moments that a learner's scores are made of.
+    package func context(_ learner: Int) -> Range<Int> {
+        moments.range(learner, from: model.time - model.history, to: model.time)
+    }
+
+    package func score(_ learners: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+        let (count, embedding) = (courseCount, learnerVectors.columns)
+        let (alpha, gamma) = (model.model.alpha, model.model.gamma)
+        var wide = WideRow(courseCount: count)
+        for (k, learner) in learners.enumerated() {
+            let context = self.context(learner)
+            let row = out + k * count
+            (context.isEmpty ? model.trendEmpty : model.trendOther).withUnsafeBufferPointer {
+                row.update(from: $0.baseAddress!, count: count)
+            }
+            if alpha != 0 {
+                model.towers.courseBias.withUnsafeBufferPointer { Vector.addScaled(count, alpha, $0.baseAddress!, to: row) }
+            }
+            if gamma > 0 && !context.isEmpty {
+                moments.withSpan(context) {
+                    wide.fill($0, at: model.time, decay: model.model.linear.decay, matrix: model.wide)
+                }
+                wide.add(gamma, to: row)
+            }
+        }
+        if alpha == 0 { return }
+        learnerVectors.values.withUnsafeBufferPointer { u in
+            model.towers.courseVectors.values.withUnsafeBufferPointer { v in
+                BLAS.multiply(
+                    m: learners.count, n: count, k: embedding, alpha: alpha * model.model.towers.outputScale,
+                    u.baseAddress! + learners.lowerBound * embedding, lda: embedding, v.baseAddress!, ldb: embedding,
+                    transposeB: true, beta: 1, out, ldc: count)
+            }
+        }
+    }
+
+    /// Which parts of a learner's scores are not zero throughout.
+    package func parts(_ learner: Int) -> NCFParts {
+        let context = self.context(learner)
+        var parts: NCFParts = []
+        let trend = context.isEmpty ? model.trendEmpty : model.trendOther
+        if trend.contains(where: { $0 != 0 }) { parts.insert(.trend) }
+        if context.isEmpty { return parts }
+        if model.model.alpha != 0 { parts.insert(.towers) }
+        var wide = WideRow(courseCount: courseCount)
+        moments.withSpan(context) {
+            wide.fill($0, at: model.time, decay: model.model.linear.decay, matrix: model.wide)
+        }
+        if wide.isNonZero { parts.insert(.wide) }
+        return parts
+    }
+
+    /// What each moment of the learner's context adds to the scores of given courses (courses × context): the wide
+    /// part exactly, the towers by their shares (`TowersAtTime.shares`). The largest is the reason
+    /// "because you watched".
+    package func contributions(_ learner: Int, to courses: [UInt32]) -> Matrix {
+        let context = self.context(learner)
+        var sum = Matrix(rows: courses.count, columns: context.count)
+        if context.isEmpty { return sum }
+        if model.model.alpha != 0 {
+            sum = model.towers.shares(moments, context: context, of: courses, at: model.time)
+            for i in sum.values.indices { sum.values[i] *= model.model.alpha }
+        }
+        if model.model.gamma > 0 { addWide(context, courses, to: &sum) }
+        return sum
+    }
+
+    private func addWide(_ context: Range<Int>, _ courses: [UInt32], to sum: inout Matrix) {
+        var weights = [Float](repeating: 0, count: context.count)
+        var wide = WideRow(courseCount: courseCount)
+        moments.withSpan(context) { span in
+            wide.fill(span, at: model.time, decay: model.model.linear.decay, matrix: model.wide)
+            weights.withUnsafeMutableBufferPointer {
+                model.model.linear.decay.weights(span, at: model.time, logs: LogTable(), into: $0.baseAddress!)
+            }
+        }
+        if !wide.isNonZero { return }
+        let scale = model.model.gamma / wide.largest
+        for (entry, at) in context.enumerated() {
+            for (k, course) in courses.enumerated() {
+                sum[k, entry] += scale * weights[entry] * model.wide.value(moments.courses[at], course)
+            }
+        }
+    }
+}
+
+extension WideMatrix {
+    /// B[i, j].
+    func value(_ i: UInt32, _ j: UInt32) -> Float {
+        switch self {
+        case .none: return 0
+        case .dense(let matrix): return matrix[Int(i), Int(j)]
+        case .sparse(let rows):
+            let range = rows.range(Int(i))
+            return rows.columns[range].firstIndex(of: j).map { rows.values[$0] } ?? 0
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import LinearAlgebra
+import Platform
+
+/// One line of the training history.
+package struct EpochRecord: Codable, Sendable, Equatable {
+    /// 0: trend and wide alone.
+    package var epoch: Int
+    package var steps: Int
+    package var examples: Int
+    /// Mean over the epoch's examples, towers as they were at each step.
+    package var loss: Double
+    /// Nil in the refit: nothing after T may judge it.
+    package var quality: EpochQuality?
+}
+
+/// What a fit chose, and how it came to it.
+package struct NCFFit: Sendable {
+    package var model: NCFModel
+    /// The epoch whose towers were kept.
+    package var epochs: Int
+    package var history: [EpochRecord]
+}
+
+package struct NCFDiverged: Error, Equatable {
+    package let epoch: Int
+    package let step: Int
+    package let loss: Double
+}
+
+/// Fits the model of `[…, t_v)` and refits it with T in the place of t_v.
+package struct NCFTraining {
+    package let data: NCFData
+    package let windows: TimeWindows
+    package let parameters: NCFParameters
+    package let workers: Workers
+
+    package init(data: NCFData, windows: TimeWindows, parameters: NCFParameters, workers: Workers) {
+        (self.data, self.windows, self.parameters, self.workers) = (data, windows, parameters, workers)
+    }
+
+    /// A loss so far above its start means that the steps are too large.
+    private static let divergence = 1.25
+
+    /// - Parameter progress: called after every epoch, epoch 0 included.
+    package func fit(progress: (EpochRecord) -> Void = { _ in }) throws -> NCFFit {
+        let source = source(windows.fitSnapshots, end: windows.validation)
+        let linear = LinearFit(source: source, workers: workers).fit()
+        var run = Run(self, source, linear)
+        var validation = Validation(data: data, windows: windows, parameters: parameters, workers: workers)
+        var model = NCFModel(linear: linear, towers: run.trainer.towers, alpha: 1, gammaFactor: 1)
+        var history = [
+            EpochRecord(epoch: 0, steps: 0, examples: 0, loss: 0, quality: validation.measureBaseline(model))
+        ]
+        progress(history[0])
+        var best: (record: EpochRecord, towers: Towers)? = nil
+        for epoch in 1..<max(parameters.epochs + 1, 1) {
+            var record = try run.epoch(epoch)
+            model.towers = run.trainer.towers
+            let quality = validation.measure(model)
+            record.quality = quality
+            history.append(record)
+            progress(record)
+            if best == nil || quality.warmNDCG > best!.record.quality!.warmNDCG { best = (record, model.towers) }
+            if epoch - best!.record.epoch >= parameters.patience { break }
+        }
+        return NCFFit(model: chosen(linear, best, run), epochs: best?.record.epoch ?? 0, history: history)
+    }
+
+    /// α > 0 only if the gain over trend and wide exceeds one standard error. The towers of the best epoch are kept in
+    /// any case: related courses come from their embeddings.
+    private func chosen(_ linear: LinearPart, _ best: (record: EpochRecord, towers: Towers)?, _ run: Run) -> NCFModel {
+        guard let best, let quality = best.record.quality else {
+            return NCFModel(linear: linear, towers: run.trainer.towers, alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
+        }
+        let trusted = !parameters.guarded || quality.gain > quality.gainError
+        return NCFModel(
+            linear: linear, towers: best.towers, alpha: trusted ? quality.alpha : 0,
+            gammaFactor: trusted ? quality.gammaFactor : 1)
+    }
+
+    /// The same recipe with T in the place of t_v: as many epochs as the fit kept, of the larger data; α and γ's factor
+    /// stay.
+    package func refit(_ fit: NCFFit, progress: (EpochRecord) -> Void = { _ in }) throws -> NCFFit {
+        let source = source(windows.refitSnapshots, end: windows.asOf)
+        let linear = LinearFit(source: source, workers: workers).fit()
+        var run = Run(self, source, linear)
+        var history: [EpochRecord] = []
+        for epoch in 1..<max(fit.epochs + 1, 1) {
+            history.append(try run.epoch(epoch))
+            progress(history[history.count - 1])
+        }
+        let model = NCFModel(
+            linear: linear, towers: run.trainer.towers, alpha: fit.model.alpha, gammaFactor: fit.model.gammaFactor)
+        return NCFFit(model: model, epochs: fit.epochs, history: history)
+    }
+
+    private func source(_ cuts: [Int64], end: Int64) -> ExampleSource {
+        // Without a trend of their own, empty contexts are scored by course biases, which they must train.
+        let keepsEmpty = parameters.output == .dot
+        return ExampleSource(
+            data: data, snapshotCuts: cuts, end: end, history: windows.history, labelWindow: windows.labelWindow,
+            parameters: parameters, keepsEmptyContexts: keepsEmpty)
+    }
+
+    /// A training in progress.
+    private struct Run {
+        let source: ExampleSource
+        let trainer: TowerTrainer
+        private var startLoss: Double? = nil
+        private var plannedSteps = 0
+
+        init(_ training: NCFTraining, _ source: ExampleSource, _ linear: LinearPart) {
+            self.source = source
+            let towers = Towers(
+                courseCount: training.data.courseCount, parameters: training.parameters, decay: linear.decay)
+            let table = TrendTable(activity: training.data.activity, days: source.cutDays(), weights: linear)
+            trainer = TowerTrainer(
+                data: training.data, towers: towers, linear: linear, trend: table, workers: training.workers)
+        }
+
+        mutating func epoch(_ epoch: Int) throws -> EpochRecord {
+            let parameters = source.parameters
+            let shards = source.epoch(epoch, workers: trainer.workers)
+            let schedule = EpochSchedule(
+                shards: shards, batch: parameters.batch, epoch: epoch, seed: parameters.seed)
+            if plannedSteps == 0 { plannedSteps = schedule.stepCount * parameters.epochs }
+            let share = labelShare(shards)
+            var (sum, count) = (0.0, 0)
+            for index in 0..<schedule.stepCount {
+                let step = schedule.step(index)
+                let rate = NCFTraining.rate(parameters, trainer.stepNumber, of: plannedSteps)
+                let loss = trainer.train(step, epoch: epoch, labelShare: share, rate: rate)
+                if !loss.isFinite { throw NCFDiverged(epoch: epoch, step: index + 1, loss: loss) }
+                sum += loss
+                count += step.examples.count
+                if epoch == 1 && index == 0 { startLoss = loss / Double(step.examples.count) }
+            }
+            let mean = count == 0 ? 0 : sum / Double(count)
+            if let startLoss, mean > NCFTraining.divergence * startLoss {
+                throw NCFDiverged(epoch: epoch, step: schedule.stepCount, loss: mean)
+            }
+            return EpochRecord(epoch: epoch, steps: schedule.stepCount, examples: count, loss: mean, quality: nil)
+        }
+
+        /// Each course's share of an epoch's labels.
+        private func labelShare(_ shards: [[Example]]) -> [Double] {
+            let data = source.data
+            var counts = [Int](repeating: 0, count: data.courseCount)
+            for (shard, examples) in shards.enumerated() {
+                data.shards[shard].courses.withUnsafeBufferPointer { courses in
+                    for example in examples { for at in example.labels { counts[Int(courses[at])] += 1 } }
+                }
+            }
+            let total = Double(max(counts.reduce(0, +), 1))
+            return counts.map { Double($0) / total }
+        }
+    }
+
+    /// The learning rate of a step (counted from 0).
+    static func rate(_ parameters: NCFParameters, _ step: Int, of planned: Int) -> Float {
+        let done = min(Double(step) / Double(max(planned, 1)), 1)
+        switch parameters.schedule {
+        case .step: return parameters.learningRate * (done < 2.0 / 3 ? 1 : 0.1)
+        case .cosine: return parameters.learningRate * Float(0.5 * (1 + cosine(.pi * done)))
+        }
+    }
+
+    /// cos x for 0 ≤ x ≤ π without libm: the Taylor series of the half angle, then cos x = 2·cos²(x/2) − 1.
+    private static func cosine(_ x: Double) -> Double {
+        let square = x * x / 4
+        var (term, sum) = (1.0, 1.0)
+        for k in 1...12 {
+            term *= -square / Double((2 * k - 1) * (2 * k))
+            sum += term
+        }
+        return 2 * sum * sum - 1
+    }
+}
+
+extension ExampleSource {
+    /// Days on which a cut may lie.
+    func cutDays() -> Set<Int32> {
+        if parameters.examples == .random { return [CourseActivity.day(end)] }
+        var days = Set(snapshotCuts.map(CourseActivity.day))
+        if parameters.examples == .snapshots { return days }
+        for day in data.activity.days where day <= CourseActivity.day(end) { days.insert(day) }
+        return days
+    }
+}

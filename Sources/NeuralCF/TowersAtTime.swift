@@ -1,0 +1,157 @@
+import LinearAlgebra
+import Platform
+
+/// The trained towers at one co-watch snapshot: course embeddings, and the rows from which learner embeddings are made.
+/// Nothing here depends on which learner is asked for, so it is made once and shared by all threads.
+package final class TowersAtTime: Sendable {
+    package let towers: Towers
+    /// C × embedding; of length 1 with cosine output, 0 where the tower is silent.
+    package let courseVectors: Matrix
+    /// C, zero but with dot output.
+    package let courseBias: [Float]
+    private let inputs: SnapshotInputs
+    /// C × width: what watching a course adds to the first layer.
+    private let learnerRows: Matrix
+
+    /// - Parameter snapshot: the newest at or before the time from which learners will be scored; nil: none yet.
+    package init(_ towers: Towers, snapshot: CoWatchSnapshot?, workers: Workers) {
+        let layout = towers.layout
+        self.towers = towers
+        let inputs = SnapshotInputs(snapshot?.similarity, courseCount: layout.courseCount)
+        self.inputs = inputs
+        let all = (0..<layout.courseCount).map { UInt32($0) }
+        func projected(_ side: TowerLayout.Side, bias: Bool) -> FloatBuffer {
+            let out = FloatBuffer(layout.courseCount * layout.width)
+            let (table, offset) = (
+                layout.tensor("\(side).table")!.offset, layout.tensor("\(side).bias")!.offset
+            )
+            towers.weights.withUnsafeBufferPointer { weights in
+                all.withUnsafeBufferPointer { all in
+                    let start = weights.baseAddress!
+                    forEachBlock(all.count, TowerTrainer.courseBlock, workers) { rows in
+                        inputs.project(
+                            UnsafeBufferPointer(rebasing: all[rows]), table: start + table,
+                            bias: bias ? start + offset : nil, width: layout.width,
+                            into: out.start + rows.lowerBound * layout.width)
+                    }
+                }
+            }
+            return out
+        }
+        let activations = TowerActivations(
+            rowCount: layout.courseCount, dimensions: layout.dimensions, first: projected(.course, bias: true))
+        let pass = TowerPass(inference: towers, side: .course)
+        towers.weights.withUnsafeBufferPointer { weights in
+            forEachBlock(layout.courseCount, TowerTrainer.courseBlock, workers) { rows in
+                pass.forward(rows, activations, weights: weights.baseAddress!)
+            }
+        }
+        courseVectors = Matrix(rows: layout.courseCount, columns: layout.embedding, values: activations.unit.array)
+        courseBias =
+            layout.tensor("course.output_bias").map { Array(towers.weights[$0.range]) }
+            ?? [Float](repeating: 0, count: layout.courseCount)
+        let table = layout.tensor("learner.table")!
+        let rows =
+            towers.parameters.learnerRows == .cowatch
+            ? projected(.learner, bias: false).array : Array(towers.weights[table.range])
+        learnerRows = Matrix(rows: layout.courseCount, columns: layout.width, values: rows)
+    }
+
+    /// Learner embeddings at a time (learners × embedding); zero for empty contexts.
+    /// - Parameter learners: rows of `moments`; contexts are `[time − history, time)`.
+    package func learnerVectors(
+        _ moments: Moments, learners: [Int], at time: Int64, history: Int64, workers: Workers
+    ) -> Matrix {
+        let layout = towers.layout
+        let ranges = learners.map { moments.range($0, from: time - history, to: time) }
+        var result = Matrix(rows: learners.count, columns: layout.embedding)
+        result.values.withUnsafeMutableBufferPointer { out in
+            forEachBlock(learners.count, TowerTrainer.learnerBlock, workers) { rows in
+                let (built, activations) = forward(moments, Array(ranges[rows]), at: time)
+                for (k, row) in rows.enumerated() where built.counts.start[k] > 0 {
+                    (out.baseAddress! + row * layout.embedding).update(
+                        from: activations.unit.start + k * layout.embedding, count: layout.embedding)
+                }
+            }
+        }
+        return result
+    }
+
+    private func forward(
+        _ moments: Moments, _ ranges: [Range<Int>], at time: Int64
+    ) -> (LearnerInputs, TowerActivations) {
+        let (layout, parameters) = (towers.layout, towers.parameters)
+        let built = LearnerInputs(lengths: ranges.map(\.count), hasDecay: parameters.learnerInput == .decay)
+        var builder = LearnerInputBuilder(
+            courseCount: layout.courseCount, cowatch: parameters.learnerRows == .cowatch ? inputs : nil,
+            decay: towers.decay)
+        let first = FloatBuffer(ranges.count * layout.width)
+        let activations = TowerActivations(rowCount: ranges.count, dimensions: layout.dimensions, first: first)
+        towers.weights.withUnsafeBufferPointer { weights in
+            learnerRows.values.withUnsafeBufferPointer { rows in
+                for (k, range) in ranges.enumerated() {
+                    builder.begin()
+                    for at in range { builder.append(moments.courses[at], moments.times[at]) }
+                    builder.finish(k, at: time, into: built)
+                    built.firstLayer(
+                        k, rows: rows.baseAddress!, bias: weights.baseAddress! + layout.tensor("learner.bias")!.offset,
+                        width: layout.width, into: first.start + k * layout.width)
+                }
+                TowerPass(inference: towers, side: .learner).forward(
+                    0..<ranges.count, activations, weights: weights.baseAddress!)
+            }
+        }
+        return (built, activations)
+    }
+
+    /// How much each moment of a context adds to the tower score of given courses (courses × context): the gradient of
+    /// the score at the first layer, with the embedding's norm held fixed, times what the moment put there. For towers
+    /// without hidden layers, shares and the bias's share sum to the score.
+    package func shares(_ moments: Moments, context: Range<Int>, of courses: [UInt32], at time: Int64) -> Matrix {
+        var result = Matrix(rows: courses.count, columns: context.count)
+        if context.isEmpty || courses.isEmpty { return result }
+        let layout = towers.layout
+        let (built, activations) = forward(moments, [context], at: time)
+        let norm = towers.parameters.output == .cosine ? activations.norms.start[0] : 1
+        let scale = norm > 0 ? towers.outputScale / norm : 0
+        var gradient: [Float] = []
+        for course in courses {
+            let start = Int(course) * layout.embedding
+            gradient += courseVectors.values[start..<start + layout.embedding].map { $0 * scale }
+        }
+        for layer in stride(from: layout.dimensions.count - 1, to: 0, by: -1) {
+            gradient = below(layer, gradient, courses.count, activations)
+        }
+        for k in 0..<courses.count {
+            for entry in 0..<context.count {
+                let row = Int(built.columns.start[entry]) * layout.width
+                var dot: Float = 0
+                for d in 0..<layout.width { dot += gradient[k * layout.width + d] * learnerRows.values[row + d] }
+                result[k, entry] = dot * built.coefficients.start[entry]
+            }
+        }
+        return result
+    }
+
+    private func below(_ layer: Int, _ gradient: [Float], _ count: Int, _ activations: TowerActivations) -> [Float] {
+        let (inputs, outputs) = (towers.layout.dimensions[layer - 1], towers.layout.dimensions[layer])
+        let weight = towers.layout.tensor("learner.dense.\(layer).weight")!.offset
+        var result = [Float](repeating: 0, count: count * inputs)
+        towers.weights.withUnsafeBufferPointer { weights in
+            result.withUnsafeMutableBufferPointer { out in
+                BLAS.multiply(
+                    m: count, n: inputs, k: outputs, gradient, lda: outputs, weights.baseAddress! + weight,
+                    ldb: outputs, transposeB: true, out.baseAddress!, ldc: inputs)
+                for k in 0..<count {
+                    for i in 0..<inputs where activations.layers[layer - 1].start[i] <= 0 { out[k * inputs + i] = 0 }
+                }
+            }
+        }
+        return result
+    }
+}
+
+/// Calls `body` with the row ranges of constant size that cover 0..<count.
+func forEachBlock(_ count: Int, _ size: Int, _ workers: Workers, _ body: (Range<Int>) -> Void) {
+    workers.forEach((count + size - 1) / size) { body(TowerBatch.rows($0, count, size)) }
+}

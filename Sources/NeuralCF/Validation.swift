@@ -1,0 +1,207 @@
+import LinearAlgebra
+import Platform
+
+/// Quality on validation half A after an epoch.
+package struct EpochQuality: Codable, Sendable, Equatable {
+    /// What α and γ's factor would be if this epoch were the last.
+    package var alpha: Float
+    package var gammaFactor: Float
+    package var warmNDCG: Double
+    package var warmRecall: Double
+    package var coldNDCG: Double
+    package var coldRecall: Double
+    /// Mean paired gain in NDCG over epoch 0 with this epoch's best α > 0, and its standard error.
+    package var gain: Double
+    package var gainError: Double
+}
+
+/// Full-ranking NDCG@20 and Recall@20 on labels of [t_v, T): every course published at t_v competes, those of the
+/// context are removed. Only learners of half A; all of them when they are fewer than `TimeWindows.leastToHalve`.
+struct Validation {
+    static let cutoff = 20
+    static let alphas: [Float] = [0.25, 0.5, 0.75, 1]
+    static let gammaFactors: [Float] = [0.5, 0.75, 1, 1.25]
+
+    private struct Learner {
+        var shard: Int
+        var row: Int
+        var context: Range<Int>
+        var labels: Set<Int32>
+    }
+
+    let data: NCFData
+    let parameters: NCFParameters
+    let time: Int64
+    let history: Int64
+    let workers: Workers
+    private var warm: [Learner] = []
+    private var cold: [Learner] = []
+    /// NDCG of each warm learner at epoch 0.
+    private var baseline: [Double] = []
+    private var baselineRecall = 0.0
+    private var coldQuality = (ndcg: 0.0, recall: 0.0)
+
+    var warmCount: Int { warm.count }
+    var coldCount: Int { cold.count }
+
+    init(data: NCFData, windows: TimeWindows, parameters: NCFParameters, workers: Workers) {
+        (self.data, self.parameters, self.workers) = (data, parameters, workers)
+        (time, history) = (windows.validation, windows.history)
+        var all: [(learner: Learner, half: TimeWindows.Half)] = []
+        for (shard, moments) in data.shards.enumerated() {
+            for row in 0..<moments.learnerCount {
+                let labels = moments.range(row, from: time, to: windows.asOf)
+                if labels.isEmpty { continue }
+                let learner = Learner(
+                    shard: shard, row: row, context: moments.range(row, from: time - history, to: time),
+                    labels: Set(labels.map { Int32(moments.courses[$0]) }))
+                all.append((learner, LearnerHash.half(data.hashes[shard][row])))
+            }
+        }
+        let halved = all.count >= TimeWindows.leastToHalve
+        let used = all.filter { !halved || $0.half == .a }.map(\.learner)
+        warm = capped(used.filter { !$0.context.isEmpty })
+        cold = used.filter(\.context.isEmpty)
+    }
+
+    private func capped(_ learners: [Learner]) -> [Learner] {
+        if learners.count <= parameters.validationLearners { return learners }
+        var random = RandomKey(seed: parameters.seed, purpose: "ncf.validation").stream()
+        var order = Array(learners.indices)
+        random.shuffle(&order)
+        return order.prefix(parameters.validationLearners).sorted().map { learners[$0] }
+    }
+
+    /// Epoch 0: trend and wide alone (or the untrained towers where they are not guarded).
+    mutating func measureBaseline(_ model: NCFModel) -> EpochQuality {
+        let at = atTime(model)
+        coldQuality = measureCold(at)
+        let measured = measureWarm(at, [(parameters.guarded ? 0 : 1, 1)])[0]
+        baseline = measured.map(\.ndcg)
+        baselineRecall = mean(measured.map(\.recall))
+        return EpochQuality(
+            alpha: parameters.guarded ? 0 : 1, gammaFactor: 1, warmNDCG: mean(baseline), warmRecall: baselineRecall,
+            coldNDCG: coldQuality.ndcg, coldRecall: coldQuality.recall, gain: 0, gainError: 0)
+    }
+
+    /// Chooses α and γ's factor for a model whose towers have just been trained.
+    func measure(_ model: NCFModel) -> EpochQuality {
+        let at = atTime(model)
+        let factors = model.linear.gamma > 0 ? Validation.gammaFactors : [1]
+        var grid: [(Float, Float)] = parameters.guarded ? [] : [(1, 1)]
+        if parameters.guarded { for a in Validation.alphas { for f in factors { grid.append((a, f)) } } }
+        let measured = measureWarm(at, grid)
+        let means = measured.map { mean($0.map(\.ndcg)) }
+        var best = 0
+        for i in means.indices where means[i] > means[best] { best = i }
+        let cold = layoutHasBias(model) ? measureCold(at) : coldQuality
+        let gains = zip(measured[best], baseline).map { $0.ndcg - $1 }
+        return EpochQuality(
+            alpha: grid[best].0, gammaFactor: grid[best].1, warmNDCG: means[best],
+            warmRecall: mean(measured[best].map(\.recall)), coldNDCG: cold.ndcg, coldRecall: cold.recall,
+            gain: mean(gains), gainError: standardError(gains))
+    }
+
+    private func layoutHasBias(_ model: NCFModel) -> Bool { model.towers.layout.tensor("course.output_bias") != nil }
+
+    private func atTime(_ model: NCFModel) -> NCFAtTime {
+        var full = model
+        (full.alpha, full.gammaFactor) = (1, 1)
+        return NCFAtTime(
+            model: full, snapshot: data.snapshot(at: time).map { data.snapshots[$0] }, activity: data.activity,
+            time: time, history: history, workers: workers)
+    }
+
+    private struct Measured {
+        var ndcg: Double
+        var recall: Double
+    }
+
+    /// [grid point][warm learner]
+    private func measureWarm(_ model: NCFAtTime, _ grid: [(Float, Float)]) -> [[Measured]] {
+        let size = 64
+        let blocks = (warm.count + size - 1) / size
+        let parts = workers.map(blocks) { block in
+            measureBlock(Array(warm[TowerBatch.rows(block, warm.count, size)]), model, grid)
+        }
+        return grid.indices.map { g in parts.flatMap { $0[g] } }
+    }
+
+    private func measureBlock(
+        _ learners: [Learner], _ model: NCFAtTime, _ grid: [(Float, Float)]
+    ) -> [[Measured]] {
+        let count = data.courseCount
+        var wide = WideRow(courseCount: count)
+        let (base, tower, sum) = (FloatBuffer(count), FloatBuffer(count), FloatBuffer(count))
+        var result = grid.map { _ in [Measured]() }
+        for learner in learners {
+            let moments = data.shards[learner.shard]
+            towerScores(learner, model, into: tower.start)
+            model.trendOther.withUnsafeBufferPointer { base.start.update(from: $0.baseAddress!, count: count) }
+            moments.withSpan(learner.context) {
+                wide.fill($0, at: time, decay: model.model.linear.decay, matrix: model.wide)
+            }
+            for at in learner.context { base.start[Int(moments.courses[at])] = RowLoss.excluded }
+            maskUnpublished(base.start)
+            for (g, (alpha, factor)) in grid.enumerated() {
+                sum.start.update(from: base.start, count: count)
+                wide.add(Float(model.model.linear.gamma) * factor, to: sum.start)
+                if alpha != 0 { Vector.addScaled(count, alpha, tower.start, to: sum.start) }
+                let top = topCourses(sum.start, count, Validation.cutoff).indices
+                result[g].append(Validation.quality(of: top, labels: learner.labels))
+            }
+        }
+        return result
+    }
+
+    private func towerScores(_ learner: Learner, _ model: NCFAtTime, into out: UnsafeMutablePointer<Float>) {
+        let vector = model.towers.learnerVectors(
+            data.shards[learner.shard], learners: [learner.row], at: time, history: history, workers: Workers(count: 1))
+        let (count, width) = (data.courseCount, vector.columns)
+        model.towers.courseBias.withUnsafeBufferPointer { out.update(from: $0.baseAddress!, count: count) }
+        model.towers.courseVectors.values.withUnsafeBufferPointer { v in
+            BLAS.multiply(
+                m: 1, n: count, k: width, alpha: model.model.towers.outputScale, vector.values, lda: width,
+                v.baseAddress!, ldb: width, transposeB: true, beta: 1, out, ldc: count)
+        }
+    }
+
+    private func maskUnpublished(_ row: UnsafeMutablePointer<Float>) {
+        for (course, published) in data.publishedAt.enumerated() where published > time {
+            row[course] = RowLoss.excluded
+        }
+    }
+
+    /// Empty contexts all get the same list.
+    private func measureCold(_ model: NCFAtTime) -> (ndcg: Double, recall: Double) {
+        let row = FloatBuffer(data.courseCount)
+        for course in 0..<data.courseCount {
+            row.start[course] = model.trendEmpty[course] + model.towers.courseBias[course]
+        }
+        maskUnpublished(row.start)
+        let top = topCourses(row.start, data.courseCount, Validation.cutoff).indices
+        let measured = cold.map { Validation.quality(of: top, labels: $0.labels) }
+        return (mean(measured.map(\.ndcg)), mean(measured.map(\.recall)))
+    }
+
+    /// NDCG with gains of 1 and discounts 1/log2(rank + 1) (Järvelin & Kekäläinen 2002, doi:10.1145/582415.582418); the
+    /// ideal list is cut at min(k, relevant).
+    private static func quality(of top: [Int32], labels: Set<Int32>) -> Measured {
+        var (gain, ideal, hits) = (0.0, 0.0, 0)
+        for (rank, course) in top.enumerated() where labels.contains(course) {
+            gain += 1 / Scalar.log(Double(rank + 2))
+            hits += 1
+        }
+        for rank in 0..<min(cutoff, labels.count) { ideal += 1 / Scalar.log(Double(rank + 2)) }
+        return Measured(ndcg: gain / ideal, recall: Double(hits) / Double(labels.count))
+    }
+
+    private func mean(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count) }
+
+    private func standardError(_ values: [Double]) -> Double {
+        if values.count < 2 { return .infinity }
+        let center = mean(values)
+        let squares = values.reduce(0) { $0 + ($1 - center) * ($1 - center) }
+        return (squares / Double(values.count - 1) / Double(values.count)).squareRoot()
+    }
+}

@@ -1,0 +1,132 @@
+// Reads   watched/ (moments of all shards), logs/ (the number of courses)
+// Writes  cowatch/: similarity and wide matrix, one file each, for every time of `TimeWindows.cowatchTimes`
+// Memory  all moments (12 bytes each), per snapshot in work 20 bytes a moment; ease: 12·courses² bytes per thread
+
+import ArgumentParser
+import CoWatch
+import LinearAlgebra
+import Platform
+import ShardKinds
+import Shards
+import StageKit
+
+@main
+struct BuildCooccurrence: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "build-cooccurrence",
+        abstract: "Measures which courses are watched by the same learners, as of every snapshot time.",
+        discussion: """
+            For each snapshot, for the validation time and for T: the best neighbours of every course by co-watches in
+            the history before that time, and the wide matrix of NCF. Exact, never sampled.
+            Memory: all moments; for ease also 12 bytes times the square of the number of courses,
+            per thread.
+            """,
+        version: Lectern.release)
+
+    @OptionGroup var options: StageOptions
+
+    func run() throws {
+        try runStage(.buildCooccurrence, options) { stage in
+            let logs = try stage.input(.importLogs)
+            let watched = try stage.input(.filterWatches)
+            let windows = try TimeWindows(watched.manifest)
+            let courses = logs.manifest.outputs[LogsShards.courses]?.rows ?? 0
+            let settings = try CoWatchSettings(stage.slice, courses: courses)
+            let moments = try stage.step("read moments") { try WatchedShards.allMoments(watched) }
+            let builder = SnapshotBuilder(
+                stage: stage, moments: moments, courses: courses, history: windows.history, settings: settings)
+            try stage.step("similarity and wide") { try builder.writeAll(windows.cowatchTimes) }
+            stage.count("courses", courses)
+            stage.count("snapshots", windows.cowatchTimes.count)
+            stage.manifest.facts["wide"] = .text(settings.wide.kind.rawValue)
+        }
+    }
+}
+
+/// The `cowatch` section.
+struct CoWatchSettings {
+    var similarity = CoWatch.SimilarityOptions()
+    /// Its kind is decided: never `auto`.
+    var wide = CoWatch.WideOptions()
+
+    init(_ slice: Slice, courses: Int) throws {
+        similarity.measure = CoWatch.Measure(rawValue: slice.text("cowatch.measure"))!
+        similarity.shrinkage = slice.number("cowatch.shrinkage")
+        similarity.minSupport = slice.integer("cowatch.min_support")
+        similarity.neighbours = slice.integer("cowatch.neighbours")
+        similarity.dampHeavyLearners = slice.boolean("cowatch.damp_heavy_learners")
+        wide.kind = CoWatch.WideKind(rawValue: slice.text("cowatch.wide"))!
+        wide.easeL2 = slice.number("cowatch.ease_l2")
+        wide.easeLimit = slice.integer("cowatch.ease_courses")
+        wide.neighbours = slice.integer("cowatch.wide_neighbours")
+        wide.markovSteps = slice.integer("cowatch.markov_steps")
+        wide.markovShrinkage = slice.number("cowatch.markov_shrinkage")
+        if wide.kind == .auto { wide.kind = courses <= wide.easeLimit ? .ease : .cowatch }
+        if wide.kind == .ease && courses > wide.easeLimit {
+            throw LecternError.configuration(
+                "cowatch.wide: ease with \(courses) courses, more than cowatch.ease_courses \(wide.easeLimit): "
+                    + "raise that or take cowatch")
+        }
+    }
+}
+
+/// Computes snapshots in batches of as many as there are threads, then writes a batch in parallel (compression and
+/// digests take as long as the matrices): only one batch is in memory.
+struct SnapshotBuilder {
+    let stage: StageRun
+    let moments: [Moments]
+    let courses: Int
+    let history: Int64
+    let settings: CoWatchSettings
+
+    func writeAll(_ times: [Int64]) throws {
+        let progress = stage.progress("snapshots", total: times.count, unit: "snapshots")
+        var start = 0
+        while start < times.count {
+            let batch = Array(times[start..<min(times.count, start + stage.workers.count)])
+            var snapshots = try batch.map(withoutEase)
+            // EASE's inverse keeps one thread busy, so snapshots go side by side.
+            if settings.wide.kind == .ease {
+                let wide = try stage.workers.map(batch.count) {
+                    try self.wide(matrix(batch[$0]), Workers(count: 1))
+                }
+                for i in batch.indices { snapshots[i].wide = wide[i] }
+            }
+            try stage.workers.forEach(2 * batch.count) { try write(snapshots[$0 / 2], wide: $0 % 2 == 1) }
+            count(snapshots)
+            start += batch.count
+            progress.advance(batch.count)
+        }
+    }
+
+    private func matrix(_ time: Int64) -> WatchMatrix {
+        WatchMatrix(moments, courseCount: courses, from: time - history, to: time)
+    }
+
+    private func withoutEase(_ time: Int64) throws -> CoWatchSnapshot {
+        let matrix = matrix(time)
+        let similarity = CoWatch.similarity(matrix, options: settings.similarity, workers: stage.workers)
+        let wide = settings.wide.kind == .ease ? WideMatrix.none : try wide(matrix, stage.workers)
+        return CoWatchSnapshot(time: time, similarity: similarity, wide: wide)
+    }
+
+    private func wide(_ matrix: WatchMatrix, _ workers: Workers) throws -> WideMatrix {
+        try CoWatch.wide(matrix, options: settings.wide, workers: workers)
+    }
+
+    private func write(_ snapshot: CoWatchSnapshot, wide: Bool) throws {
+        if !wide {
+            try stage.write(CoWatchShards.encodeSimilarity(snapshot), as: CoWatchShards.similarity(snapshot.time))
+        } else if let shard = CoWatchShards.encodeWide(snapshot) {
+            try stage.write(shard, as: CoWatchShards.wide(snapshot.time))
+        }
+    }
+
+    private func count(_ snapshots: [CoWatchSnapshot]) {
+        for snapshot in snapshots {
+            // The diagonal is no neighbour.
+            stage.count("neighbours", snapshot.similarity.columns.count - courses)
+            if case .sparse(let rows) = snapshot.wide { stage.count("wide entries", rows.columns.count) }
+        }
+    }
+}
