@@ -70,7 +70,28 @@ extension AttributeColumn {
     }
 }
 
+extension AttributeColumn {
+    /// A column of the same type without any value.
+    package func missing(rows: Int) -> AttributeColumn {
+        let no = [Bool](repeating: false, count: rows)
+        switch self {
+        case .categorical: return .categorical(codes: [UInt32](repeating: 0, count: rows), valid: no)
+        case .numeric: return .numeric(values: [Double](repeating: 0, count: rows), valid: no)
+        case .list: return .list(offsets: [Int](repeating: 0, count: rows + 1), values: [])
+        case .text: return .text(offsets: [Int](repeating: 0, count: rows + 1), bytes: [])
+        }
+    }
+}
+
 extension LearnerEffects {
+    /// Learners of whom the model knows nothing.
+    package func missing(learners: Int) -> LearnerEffects {
+        LearnerEffects(
+            coefficients: coefficients.mapValues { _ in
+                Coefficients(offsets: [Int](repeating: 0, count: learners + 1), features: [], values: [])
+            }, engagements: [Int32](repeating: 0, count: learners))
+    }
+
     package func subset(_ learners: [Int]) -> LearnerEffects {
         LearnerEffects(
             coefficients: coefficients.mapValues { $0.subset(learners) }, engagements: learners.map { engagements[$0] })

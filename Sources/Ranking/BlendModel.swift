@@ -25,7 +25,7 @@ package struct ScoreWeights: Sendable, Equatable {
 
 /// What the scores are divided by: the root mean square, over validation learners and their allowed courses, of the
 /// centred scores of the models that fitted the blend.
-package struct ScoreScales: Sendable, Equatable {
+package struct ScoreScales: Sendable, Equatable, Codable {
     package var ncf: Float
     package var glmix: Float
     package var recent: Float
@@ -39,7 +39,7 @@ package struct ScoreScales: Sendable, Equatable {
 ///
 ///     a₀, a_segment …;  per score j ∈ {ncf, glmix, recent}:  η_j = b₀ + b_length·φ_length + b_idle·φ_idle + b_segment;
 ///     two flags.  The weight of score j is softplus(η_j), so no score ever counts negatively.
-package struct BlendLayout: Sendable, Equatable {
+package struct BlendLayout: Sendable, Equatable, Codable {
     package let segments: Int
     package static let scoreCount = 3
     package static let scoreNames = ["ncf", "glmix", "recent"]
@@ -67,7 +67,7 @@ package struct BlendLayout: Sendable, Equatable {
 
 /// How φ is made from traits: log(1 + context length) and log(1 + days since the last watch), standardised over the
 /// validation learners with a context. Both are 0 for the others.
-package struct TraitScale: Sendable, Equatable {
+package struct TraitScale: Sendable, Equatable, Codable {
     package var lengthMean: Double
     package var lengthDeviation: Double
     package var idleMean: Double
@@ -105,7 +105,7 @@ package struct TraitScale: Sendable, Equatable {
 }
 
 /// Which score a group of learners is ranked by.
-package enum BlendChoice: String, Sendable, Equatable {
+package enum BlendChoice: String, Sendable, Equatable, Codable {
     case blend
     /// That model alone: the blend was worse than it.
     case ncf
@@ -113,9 +113,9 @@ package enum BlendChoice: String, Sendable, Equatable {
 }
 
 /// A fitted blend: what makes one score of the models' for any learner.
-package struct BlendModel: Sendable, Equatable {
+package struct BlendModel: Sendable, Equatable, Codable {
     /// The parameters of learners with (`warm`) or without (`cold`) a context.
-    package struct Group: Sendable, Equatable {
+    package struct Group: Sendable, Equatable, Codable {
         package var parameters: [Double]
         package var choice: BlendChoice
         package init(parameters: [Double], choice: BlendChoice = .blend) {
@@ -190,5 +190,49 @@ struct LearnerMap {
         case 4: return [(layout.isolated, 1)]
         default: return [(layout.unengaged, 1)]
         }
+    }
+}
+
+/// A blend as it is stored: everything that scores need beside the models'.
+package struct StoredBlend: Sendable, Equatable, Codable {
+    package var model: BlendModel
+    package var scales: ScoreScales
+    /// Segment number of the blend → code of the learners' `segment` column.
+    package var segmentCodes: [UInt32]
+    /// Courses per learner it was asked for.
+    package var candidates: Int
+
+    package init(model: BlendModel, scales: ScoreScales, segmentCodes: [UInt32], candidates: Int) {
+        (self.model, self.scales) = (model, scales)
+        (self.segmentCodes, self.candidates) = (segmentCodes, candidates)
+    }
+
+    /// The blend's segment number of each learner; −1: none that it knows.
+    package func segments(_ learners: AttributeTable) -> [Int] {
+        BlendSegments.numbers(learners, codes: segmentCodes)
+    }
+}
+
+/// Segments as the blend numbers them.
+package enum BlendSegments {
+    package static let column = "segment"
+    /// So many of the most frequent segments have parameters of their own.
+    package static let most = 32
+
+    /// - Parameter codes: of the segments that have a number.
+    package static func numbers(_ learners: AttributeTable, codes: [UInt32]) -> [Int] {
+        guard case .categorical(let values, let valid)? = learners.columns[column] else {
+            return [Int](repeating: -1, count: learners.rows)
+        }
+        let numbers = Dictionary(uniqueKeysWithValues: codes.enumerated().map { ($1, $0) })
+        return zip(values, valid).map { $1 ? numbers[$0] ?? -1 : -1 }
+    }
+
+    /// The most frequent codes, ascending.
+    package static func codes(_ learners: AttributeTable) -> [UInt32] {
+        guard case .categorical(let values, let valid)? = learners.columns[column] else { return [] }
+        var counts: [UInt32: Int] = [:]
+        for (code, isValid) in zip(values, valid) where isValid { counts[code, default: 0] += 1 }
+        return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(most).map(\.key).sorted()
     }
 }
