@@ -1,30 +1,27 @@
 import Platform
 
-/// What adds how much to one entry's blended logit, of the terms that are particular to the learner.
-package struct EntryEvidence: Sendable, Equatable {
-    /// By course of the context: (course, amount).
+/// Why an entry stands in its list: the part of its blended logit that is particular to the learner and adds most.
+package struct EntryEvidence: Sendable {
+    /// What each course of the context adds: (course, amount in blended log odds).
     package var watched: [(course: UInt32, amount: Float)]
-    /// The largest contribution of a trait that learner and course share: a code into the features, and its amount.
-    package var fits: (feature: UInt32, amount: Float)?
+    /// What the response model adds, over its mean for the learner.
+    package var response: Float
 
-    package init(watched: [(course: UInt32, amount: Float)] = [], fits: (feature: UInt32, amount: Float)? = nil) {
-        (self.watched, self.fits) = (watched, fits)
+    package init(watched: [(course: UInt32, amount: Float)] = [], response: Float = 0) {
+        (self.watched, self.response) = (watched, response)
     }
 
-    package static func == (a: EntryEvidence, b: EntryEvidence) -> Bool {
-        a.watched.elementsEqual(b.watched, by: ==) && a.fits?.feature == b.fits?.feature
-            && a.fits?.amount == b.fits?.amount
-    }
-
-    /// The reason: the context if all of it together adds more than the best shared trait, named by the course that adds
-    /// most (ties: the smaller number); else the trait; else popularity.
-    package func reason(hasSegment: Bool) -> (reason: Reason, because: UInt32) {
+    /// - Parameter fits: the feature that adds most to the response model's score, asked for only if that matters; nil:
+    ///   none adds anything.
+    /// - Returns: the context, if all of it together adds at least as much as the response model, named by the course
+    ///   that adds most (ties: the smaller number); else the feature; else the context still; else popularity.
+    package func reason(hasSegment: Bool, fits: () -> UInt32?) -> (reason: Reason, because: UInt32) {
         let context = watched.reduce(Float(0)) { $0 + max(0, $1.amount) }
-        if context > 0 && context >= fits?.amount ?? 0 {
+        if response > max(0, context), let feature = fits() { return (.fits, feature) }
+        if context > 0 {
             let best = watched.max { ($0.amount, $1.course) < ($1.amount, $0.course) }!
             return (.watched, best.course)
         }
-        if let fits, fits.amount > 0 { return (.fits, fits.feature) }
         return (hasSegment ? .popularInSegment : .popular, 0)
     }
 }

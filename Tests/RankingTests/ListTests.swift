@@ -108,14 +108,16 @@ import Testing
 }
 
 @Suite struct ReasonTests {
-    @Test func theStrongestTermNamesTheReason() {
+    @Test func theStrongestPartNamesTheReason() {
         let watched: [(UInt32, Float)] = [(7, 0.2), (3, 0.5), (9, -2)]
         // The context's positive terms add 0.7.
-        #expect(EntryEvidence(watched: watched, fits: (2, 0.6)).reason(hasSegment: true) == (.watched, 3))
-        #expect(EntryEvidence(watched: watched, fits: (2, 0.8)).reason(hasSegment: true) == (.fits, 2))
-        #expect(EntryEvidence(watched: [(7, 1), (3, 1)]).reason(hasSegment: false) == (.watched, 3))
-        #expect(EntryEvidence(watched: [(7, -1)], fits: (2, -1)).reason(hasSegment: true) == (.popularInSegment, 0))
-        #expect(EntryEvidence().reason(hasSegment: false) == (.popular, 0))
+        #expect(EntryEvidence(watched: watched, response: 0.6).reason(hasSegment: true) { 2 } == (.watched, 3))
+        #expect(EntryEvidence(watched: watched, response: 0.8).reason(hasSegment: true) { 2 } == (.fits, 2))
+        #expect(EntryEvidence(watched: watched, response: 0.8).reason(hasSegment: true) { nil } == (.watched, 3))
+        #expect(EntryEvidence(watched: [(7, 1), (3, 1)]).reason(hasSegment: false) { 2 } == (.watched, 3))
+        #expect(EntryEvidence(watched: [(7, -1)], response: -1).reason(hasSegment: true) { 2 } == (.popularInSegment, 0))
+        #expect(EntryEvidence(response: 1).reason(hasSegment: false) { 2 } == (.fits, 2))
+        #expect(EntryEvidence().reason(hasSegment: false) { 2 } == (.popular, 0))
     }
 
     @Test func rungs() {
