@@ -7,10 +7,10 @@ import Platform
 import ShardKinds
 import Shards
 
-/// T = day 100; learners a, b, c are known, d appears only after T; c5 is published after T.
+/// T = day 100; learners a, b, c are known, d appears only after T; c5 is retired, c6 exists only after T.
 ///
 /// Moments before T: a has c0 and c1, b has c0, c has none. a saw 20 s of c2 (the threshold is 30 s).
-/// After T: a: 15 s of c2 on day 101 (35 s in all: relevant), c3 on day 150; b: c5 on day 102, c1 on day 103;
+/// After T: a: 15 s of c2 on day 101 (35 s in all: relevant), c3 on day 150; b: c6 on day 102, c1 on day 103;
 /// c: 10 s of c4 on day 101; d: c0 on day 101.
 struct EvaluateFixture {
     static let day: Int64 = 86_400
@@ -43,14 +43,16 @@ struct EvaluateFixture {
 
     /// Writes a stage folder with its manifest.
     private func write(
-        _ stage: String, _ folder: String, facts: [String: Manifest.Fact] = [:], _ body: (StageOutput) throws -> Void
+        _ stage: String, _ folder: String, facts: [String: Manifest.Fact] = [:], nested: [String] = [],
+        _ body: (StageOutput) throws -> Void
     ) throws {
         let output = try StageOutput(run: run, stage: folder)
         try body(output)
         var manifest = Manifest(
             stage: stage, release: "test", config: "", asOf: Self.asOf, newestEvent: Self.asOf - 1)
         manifest.facts = facts
-        try output.commit(manifest)
+        let inner = manifest
+        try output.commit(manifest, nested: Dictionary(uniqueKeysWithValues: nested.map { ($0, inner) }))
     }
 
     private func watches(_ rows: [(learner: UInt32, course: UInt32, day: Int64, seconds: Float)]) -> Watches {
@@ -60,24 +62,27 @@ struct EvaluateFixture {
     }
 
     private func writeLogs(after: Bool) throws {
-        try write("import-logs", "logs") { output in
-            let ids = (0..<6).map { "c\($0)" }
-            let catalogue = Catalogue(
-                ids: ids, titles: ids, publishedAt: (0..<6).map { $0 == 5 ? Self.asOf : .min },
-                retiredAt: ids.map { _ in .max }, duration: ids.map { _ in nil },
-                attributes: AttributeTable(rows: 6), dictionaries: [:])
-            try output.write(LogsShards.encode(catalogue), as: LogsShards.courses)
+        try write("import-logs", "logs", nested: [LogsShards.afterFolder]) { output in
+            try output.write(LogsShards.encode(courses(0..<6)), as: LogsShards.courses)
             try write(learners: ["a", "b", "c"], output, LogsShards.learners(0, of: 1))
             let before = watches([(0, 0, 60, 100), (0, 1, 90, 100), (0, 2, 95, 20), (1, 0, 97, 60)])
             try output.write(LogsShards.encode(before), as: LogsShards.watches(0, of: 1))
             let later = watches([
-                (0, 2, 101, 15), (0, 3, 150, 100), (1, 5, 102, 100), (1, 1, 103, 100), (2, 4, 101, 10),
-                (3, 0, 101, 100),
+                (0, 2, 101, 15), (0, 3, 150, 100), (1, 6, 102, 100), (1, 1, 103, 100), (2, 4, 101, 10), (3, 0, 101, 100),
             ])
-            try write(learners: ["a", "b", "c", "d"], output, LogsShards.after(LogsShards.learners(0, of: 1)))
+            // d has the row and c6 the number that follow those known before T.
+            try output.write(LogsShards.encode(courses(6..<7)), as: LogsShards.after(LogsShards.courses))
+            try write(learners: ["d"], output, LogsShards.after(LogsShards.learners(0, of: 1)))
             try output.write(
                 LogsShards.encode(after ? later : watches([])), as: LogsShards.after(LogsShards.watches(0, of: 1)))
         }
+    }
+
+    private func courses(_ range: Range<Int>) -> Catalogue {
+        let ids = range.map { "c\($0)" }
+        return Catalogue(
+            ids: ids, titles: ids, publishedAt: ids.map { _ in .min }, retiredAt: range.map { $0 == 5 ? 50 * Self.day : .max },
+            duration: ids.map { _ in nil }, attributes: AttributeTable(rows: ids.count), dictionaries: [:])
     }
 
     private func write(learners ids: [String], _ output: StageOutput, _ name: String) throws {
@@ -136,7 +141,7 @@ struct EvaluateFixture {
             let single = BlendedShards.SingleLists(
                 ncf: lists([[3, 2], [1, 2], []]), glmix: lists([[4], [2], []]))
             try output.write(BlendedShards.encode(single), as: BlendedShards.single(0, of: 1))
-            // c0 was watched by a, c5 is not eligible: both must go.
+            // c0 was watched by a, c5 is retired: both must go.
             try output.write(candidates([[0, 2, 3], [5, 1], [0]]), as: BlendedShards.candidates(0, of: 1))
             try output.write(candidates([[1, 0]]), as: BlendedShards.defaults)
             let entry = BlendedShards.ValidationEntry(

@@ -1,5 +1,5 @@
 // Proves evaluate and its pooling on a run written by hand (EvaluateFixture), with the real executable. Expected
-// numbers: on paper. Relevant in [T, T + 28 d): a: c2; b: c1 and c5; d: c0; c is skipped.
+// numbers: on paper. Relevant in [T, T + 28 d): a: c2; b: c1 and c6; d: c0; c is skipped.
 
 import Foundation
 import ShardKinds
