@@ -5,6 +5,10 @@ extension Parameters {
             "What after T counts: label_window, a duration such as 28d, the next share of all watch events such as 10%, until a moment (UTC, or seconds since 1970), or all."
         ),
         Parameter(
+            "evaluate.cuts", .structured(cutsProblem), .list([.number(0.7), .number(0.8), .number(0.9)]),
+            "Where make backtest looks from, unless CUTS says otherwise: dates, or quantiles of the watches in time."
+        ),
+        Parameter(
             "evaluate.cutoffs", .integers(1...1_000), .list([5, 10, 20, 50].map { .integer($0) }),
             "Metrics are computed at these list lengths, ascending."),
         Parameter(
@@ -36,6 +40,18 @@ extension Parameters {
         if text.hasSuffix("%"), let share = Double(text.dropLast()), share > 0, share <= 100 { return nil }
         if Moment.parse(text) != nil { return nil }
         return expected
+    }
+
+    @Sendable private static func cutsProblem(_ value: Value) -> String? {
+        guard case .list(let items) = value else { return "expected a list of dates or quantiles" }
+        for item in items {
+            switch item {
+            case .number(let quantile) where quantile > 0 && quantile < 1: continue
+            case .text(let text) where Moment.parse(text) != nil: continue
+            default: return "\(item.yaml) is neither a quantile between 0 and 1 nor a date"
+            }
+        }
+        return nil
     }
 
     @Sendable private static func baselineProblem(_ value: Value) -> String? {
