@@ -3,40 +3,33 @@
 package struct WatchesAcrossCut: Sendable, Equatable {
     /// Sorted by learner, each learner's rows before T first.
     package let watches: Watches
-    package let learnerCount: Int
 
     /// - Parameters:
-    ///   - before: rows sorted by learner, rows 0..<learnersBefore.
-    ///   - after: rows sorted by learner.
-    ///   - learnerOf: for each learner row of `after`, its row here: below `learnersBefore` if known before T, else
-    ///     from `learnersBefore` on.
-    ///   - courseOf: for each course number of `after`, its number here; nil where they are the same.
-    package init(
-        before: Watches, learnersBefore: Int, after: Watches, learnerOf: [UInt32], courseOf: [UInt32]?
-    ) {
-        learnerCount = max(learnersBefore, Int(learnerOf.max() ?? 0) + (learnerOf.isEmpty ? 0 : 1))
-        let rows = after.learner.map { learnerOf[Int($0)] }
-        var offsets = [Int](repeating: 0, count: learnerCount + 1)
-        for learner in before.learner { offsets[Int(learner) + 1] += 1 }
-        for learner in rows { offsets[Int(learner) + 1] += 1 }
-        for i in 0..<learnerCount { offsets[i + 1] += offsets[i] }
+    ///   - before: rows sorted by learner.
+    ///   - after: rows sorted by learner; learners and courses unknown before T have the numbers that follow.
+    ///   - learnerCount: of both sides.
+    package init(before: Watches, after: Watches, learnerCount: Int) {
         let total = before.count + after.count
-        var joined = Watches(
-            learner: [UInt32](repeating: 0, count: total), course: [UInt32](repeating: 0, count: total),
-            time: [Int64](repeating: 0, count: total), seconds: [Float](repeating: 0, count: total))
-        func place(_ source: Watches, _ row: Int, learner: UInt32, course: UInt32) {
-            let slot = offsets[Int(learner)]
-            offsets[Int(learner)] += 1
-            joined.learner[slot] = learner
-            joined.course[slot] = course
-            joined.time[slot] = source.time[row]
-            joined.seconds[slot] = source.seconds[row]
+        var joined = Watches(learner: [], course: [], time: [], seconds: [])
+        joined.learner.reserveCapacity(total)
+        joined.course.reserveCapacity(total)
+        joined.time.reserveCapacity(total)
+        joined.seconds.reserveCapacity(total)
+        func append(_ source: Watches, _ row: inout Int, while learner: UInt32) {
+            while row < source.count && source.learner[row] == learner {
+                joined.learner.append(learner)
+                joined.course.append(source.course[row])
+                joined.time.append(source.time[row])
+                joined.seconds.append(source.seconds[row])
+                row += 1
+            }
         }
-        for row in 0..<before.count { place(before, row, learner: before.learner[row], course: before.course[row]) }
-        for row in 0..<after.count {
-            let course = courseOf.map { $0[Int(after.course[row])] } ?? after.course[row]
-            place(after, row, learner: rows[row], course: course)
+        var (early, late) = (0, 0)
+        for learner in 0..<UInt32(learnerCount) {
+            append(before, &early, while: learner)
+            append(after, &late, while: learner)
         }
+        precondition(early == before.count && late == after.count, "watches are not sorted by learner")
         watches = joined
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Platform
 import Shards
 
@@ -54,6 +55,45 @@ package enum BlendedShards {
         SingleLists(
             ncf: try RankedColumns.read(shard, course: "ncf.course", score: "ncf.score"),
             glmix: try RankedColumns.read(shard, course: "glmix.course", score: "glmix.score"))
+    }
+
+    // MARK: Weights
+
+    /// One parameter of the blend (docs/ranking.md).
+    package struct Parameter: Sendable, Equatable {
+        /// `warm` (learners with a context) or `cold`.
+        package var group: String
+        package var name: String
+        /// In the best fixed mixture, which is the prior mean.
+        package var mixture: Double
+        package var value: Double
+        package init(group: String, name: String, mixture: Double, value: Double) {
+            (self.group, self.name, self.mixture, self.value) = (group, name, mixture, value)
+        }
+    }
+
+    /// Rows are parameters, for people; the same and all else that scores need as JSON under `definition` in the header.
+    package static func encode(_ parameters: [Parameter], definition: some Encodable) -> ShardBuilder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var shard = ShardBuilder(kind: "blend-weights", rows: parameters.count)
+        shard.metadata["definition"] = String(decoding: try! encoder.encode(definition), as: UTF8.self)
+        shard.add("group", Ragged(parameters.map(\.group)))
+        shard.add("name", Ragged(parameters.map(\.name)))
+        shard.add("mixture", parameters.map(\.mixture))
+        shard.add("value", parameters.map(\.value))
+        return shard
+    }
+
+    /// - Parameter type: Ranking's `StoredBlend`, which this floor does not know.
+    package static func definition<Definition: Decodable>(
+        _ blended: StageInput, as type: Definition.Type = Definition.self
+    ) throws -> Definition {
+        let shard = try blended.shard(weights)
+        guard let json = shard.metadata["definition"],
+            let definition = try? JSONDecoder().decode(type, from: Data(json.utf8))
+        else { throw LecternError.data("\(shard.name): has no definition of a blend; run make blend") }
+        return definition
     }
 
     // MARK: Validation, as of t_v, by the models fitted before it

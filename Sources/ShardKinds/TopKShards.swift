@@ -8,8 +8,8 @@ package enum TopKShards {
     package static let defaults = "default\(ShardName.suffix)"
     /// The best courses by cosine of each course.
     package static let related = "related\(ShardName.suffix)"
-    /// What entries with reason `fits` fit: texts, numbered.
-    package static let features = "dictionary-fits\(ShardName.suffix)"
+    /// What the entries of a shard with reason `fits` fit: texts, numbered, as `because` has them.
+    package static func fits(_ shard: Int, of shards: Int) -> String { ShardName.of("fits", shard, of: shards) }
 
     /// Rows are the learners of `logs/learners` of the same shard. Ragged: `course`, `score`, `list_score`, `reason`,
     /// `because`, best first. Plain: `rung`, `short`.

@@ -6,6 +6,8 @@ import StageKit
 enum WindowRule {
     case seconds(Int64)
     case everything
+    /// Until a moment.
+    case until(Int64)
     /// The next so large a part of all watch events, before and after T.
     case shareOfEvents(Double)
 
@@ -16,6 +18,8 @@ enum WindowRule {
         default:
             if let seconds = Duration.seconds(text) {
                 self = .seconds(seconds)
+            } else if let moment = Moment.parse(text) {
+                self = .until(moment)
             } else {
                 self = .shareOfEvents(Double(text.dropLast())! / 100)
             }
@@ -30,6 +34,7 @@ enum WindowRule {
         switch self {
         case .seconds(let seconds): return asOf + seconds
         case .everything: return .max
+        case .until(let moment): return moment
         case .shareOfEvents(let share):
             let events = Int((share * Double(eventsBefore + timesAfter.count)).rounded())
             // The event that no longer belongs to the window ends it.

@@ -34,7 +34,7 @@ struct EvaluationInputs {
         let catalogue = try LogsShards.catalogue(logs)
         courseCount = catalogue.count
         eligible = (0..<catalogue.count).map { catalogue.isEligible($0, at: windows.asOf) }
-        after = try AfterLogs(logs: logs, watched: watched, catalogue: catalogue)
+        after = try AfterLogs(run: stage.run, logs: logs, watched: watched, catalogue: catalogue)
     }
 
     /// End of the window, nil if nothing follows T.

@@ -42,7 +42,8 @@ struct Lineage: ParsableCommand {
     }
 
     private func describe(
-        _ stage: StageName, _ run: String, seen: String?, indent: Int, _ told: inout Set<StageName>, _ text: inout String
+        _ stage: StageName, _ run: String, seen: String?, indent: Int, _ told: inout Set<StageName>,
+        _ text: inout String
     ) throws {
         let margin = String(repeating: "  ", count: indent)
         let folder = "\(run)/\(stage.folder)"
@@ -53,8 +54,14 @@ struct Lineage: ParsableCommand {
         let (manifest, digest) = try Manifest.read(stageFolder: folder)
         let changed = seen.map { $0 != digest } ?? false
         text += "\(margin)\(stage.folder)/ generation \((seen ?? digest).prefix(12))"
-        if changed { return text += ": replaced since by \(digest.prefix(12))\n" }
-        if !told.insert(stage).inserted { return text += ": see above\n" }
+        if changed {
+            text += ": replaced since by \(digest.prefix(12))\n"
+            return
+        }
+        if !told.insert(stage).inserted {
+            text += ": see above\n"
+            return
+        }
         text += " by \(manifest.stage) \(manifest.release), configuration \(manifest.config.prefix(12)), as of "
         text += "\(Moment.text(manifest.asOf)), newest event \(Moment.text(manifest.newestEvent))\n"
         for (name, digest) in manifest.inputs.sorted(by: { $0.key < $1.key }) {

@@ -55,7 +55,9 @@ final class Names {
             return ("learner", names)
         }
         let ofCourses = ["similarity", "wide"].contains(shard.kind)
-        if ofCourses, let names = try names(.courses, for: shard), names.count == shard.rows { return ("course", names) }
+        if ofCourses, let names = try names(.courses, for: shard), names.count == shard.rows {
+            return ("course", names)
+        }
         return nil
     }
 

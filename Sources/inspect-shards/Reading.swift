@@ -39,7 +39,8 @@ struct List: ParsableCommand {
         let (manifest, _) = try Manifest.read(stageFolder: folder)
         for (name, file) in manifest.outputs.sorted(by: { $0.key < $1.key }) {
             table.add([
-                file.rows.map(String.init) ?? "", String(file.bytes), String(file.sha256.prefix(12)), "\(folder)/\(name)",
+                file.rows.map(String.init) ?? "", String(file.bytes), String(file.sha256.prefix(12)),
+                "\(folder)/\(name)",
             ])
         }
     }
@@ -118,7 +119,7 @@ struct Head: ParsableCommand {
                 for file in group.files.dropFirst() where shard.rows == 0 { shard = try Shard(contentsOf: file) }
                 let table = try Table(
                     shard, columns: columns.map(commaList), names: raw ? nil : Names(forShard: shard.name))
-                var text = TextTable(table.columns.map(\.name))
+                var text = TextTable(table.columns.map(\.name), widest: 40)
                 for row in 0..<min(rows, table.rows) {
                     text.add(table.columns.map { table.cell(row, $0).shortened(5).plain })
                 }

@@ -79,14 +79,14 @@ enum RowFormat: String, CaseIterable, ExpressibleByArgument {
 /// Lines of cells below each other, for people.
 struct TextTable {
     private var lines: [[String]]
-    /// Cells longer than this are cut.
-    static let widest = 40
+    /// Longer cells are cut.
+    private let widest: Int
 
-    init(_ header: [String]) { lines = [header] }
+    init(_ header: [String], widest: Int = .max) { (lines, self.widest) = ([header], widest) }
 
-    mutating func add(_ cells: [String]) { lines.append(cells.map(Self.clipped)) }
+    mutating func add(_ cells: [String]) { lines.append(cells.map(clipped)) }
 
-    private static func clipped(_ text: String) -> String {
+    private func clipped(_ text: String) -> String {
         let line = String(text.map { $0.isNewline ? " " : $0 })
         return line.count <= widest ? line : line.prefix(widest - 1) + "…"
     }

@@ -15,7 +15,9 @@ struct ShardGroup {
         let path = trimmed(path)
         if FileSystem.isFolder(path) {
             let groups = try grouped(allShards(path))
-            if groups.isEmpty { throw LecternError.missing("\(path): no shards here; expected files *\(ShardName.suffix)") }
+            if groups.isEmpty {
+                throw LecternError.missing("\(path): no shards here; expected files *\(ShardName.suffix)")
+            }
             return groups
         }
         if FileSystem.exists(path) { return [ShardGroup(label: label(path), files: [path])] }

@@ -41,7 +41,8 @@ struct Table {
         let visible = Self.visible(shard)
         for name in chosen ?? visible where !columns.contains(where: { $0.name == name }) {
             guard visible.contains(name) else {
-                throw LecternError(.usage, "\(shard.name): no column \"\(name)\"; there are \(visible.joined(separator: ", "))")
+                throw LecternError(
+                    .usage, "\(shard.name): no column \"\(name)\"; there are \(visible.joined(separator: ", "))")
             }
             columns.append(try Self.column(name, of: shard, names: names))
         }

@@ -21,7 +21,9 @@ struct Verify: ParsableCommand {
     @OptionGroup var talk: TalkOptions
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads \(threads): expected 1 to 1024") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads \(threads): expected 1 to 1024")
+        }
     }
 
     func run() throws {
@@ -86,7 +88,8 @@ struct Verification {
             let read = try Manifest.read(stageFolder: folder)
             (manifest, digests[stage.folder]) = (read.manifest, read.digest)
         } catch let error as LecternError {
-            return add(stage, "\(folder)/\(Manifest.fileName)", Self.withoutPath(error, "\(folder)/\(Manifest.fileName)"))
+            return add(
+                stage, "\(folder)/\(Manifest.fileName)", Self.withoutPath(error, "\(folder)/\(Manifest.fileName)"))
         }
         let names = manifest.outputs.keys.sorted()
         files += names.count
@@ -105,7 +108,9 @@ struct Verification {
     /// The manifest's inputs are the generations that lie in the run, and all stages mean the same courses.
     private mutating func checkLineage(_ stage: StageName, _ manifest: Manifest, _ folder: String) {
         let path = "\(folder)/\(Manifest.fileName)"
-        if manifest.stage != stage.rawValue { add(stage, path, "written by \(manifest.stage), expected \(stage.rawValue)") }
+        if manifest.stage != stage.rawValue {
+            add(stage, path, "written by \(manifest.stage), expected \(stage.rawValue)")
+        }
         for input in stage.inputs {
             guard let seen = manifest.inputs[input.folder] else { continue }
             if let present = digests[input.folder] {
@@ -187,7 +192,9 @@ struct FileCheck {
             ("as_of", String(manifest.asOf)),
         ]
         for (key, value) in expected {
-            if let found = shard.metadata[key], found != value { return "\(key) is \(found), the manifest says \(value)" }
+            if let found = shard.metadata[key], found != value {
+                return "\(key) is \(found), the manifest says \(value)"
+            }
         }
         if let parsed = ShardName.parse((name as NSString).lastPathComponent) {
             let said = (shard.integer("shard"), shard.integer("shards"))

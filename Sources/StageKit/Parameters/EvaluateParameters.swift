@@ -2,7 +2,11 @@ extension Parameters {
     static let evaluate: [Parameter] = [
         Parameter(
             "evaluate.window", .structured(windowProblem), .text("label_window"),
-            "What after T counts: label_window, a duration such as 28d, the next share of all watch events such as 10%, or all."
+            "What after T counts: label_window, a duration such as 28d, the next share of all watch events such as 10%, until a moment, or all."
+        ),
+        Parameter(
+            "evaluate.cuts", .structured(cutsProblem), .list([.number(0.7), .number(0.8), .number(0.9)]),
+            "Where make backtest looks from, unless CUTS says otherwise: dates, or quantiles of the watches in time."
         ),
         Parameter(
             "evaluate.cutoffs", .integers(1...1_000), .list([5, 10, 20, 50].map { .integer($0) }),
@@ -31,7 +35,20 @@ extension Parameters {
         guard case .text(let text) = value else { return "expected a text" }
         if ["label_window", "all"].contains(text) || Duration.seconds(text) ?? 0 > 0 { return nil }
         if text.hasSuffix("%"), let share = Double(text.dropLast()), share > 0, share <= 100 { return nil }
-        return "expected label_window, all, a duration such as 28d, or a share of the events such as 10%"
+        if Moment.parse(text) != nil { return nil }
+        return "expected label_window, all, a duration such as 28d, a share of the events such as 10%, or a moment"
+    }
+
+    @Sendable private static func cutsProblem(_ value: Value) -> String? {
+        guard case .list(let items) = value else { return "expected a list of dates or quantiles" }
+        for item in items {
+            switch item {
+            case .number(let quantile) where quantile > 0 && quantile < 1: continue
+            case .text(let text) where Moment.parse(text) != nil: continue
+            default: return "\(item.yaml) is neither a quantile between 0 and 1 nor a date"
+            }
+        }
+        return nil
     }
 
     @Sendable private static func baselineProblem(_ value: Value) -> String? {
