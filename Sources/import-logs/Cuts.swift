@@ -50,7 +50,8 @@ struct Cuts: ParsableCommand {
                 let from = cuts.cut(quantile)
                 let to = quantile + next >= 1 - 1e-9 ? cuts.end : cuts.cut(quantile + next)
                 let fields = [
-                    "\(quantile)", Moment.text(from), Moment.text(to), "\(from)", "\(to)", "\(cuts.count(before: from))",
+                    "\(quantile)", Moment.text(from), Moment.text(to), "\(from)", "\(to)",
+                    "\(cuts.count(before: from))",
                     "\(cuts.count(before: to) - cuts.count(before: from))",
                 ]
                 text += fields.joined(separator: "\t") + "\n"

@@ -20,7 +20,9 @@ struct Import: ParsableCommand {
     var spillMib = 2048
 
     func validate() throws {
-        if !(0...1_000_000).contains(spillMib) { throw ValidationError("--spill-mib \(spillMib): expected 0 to 1000000") }
+        if !(0...1_000_000).contains(spillMib) {
+            throw ValidationError("--spill-mib \(spillMib): expected 0 to 1000000")
+        }
     }
 
     func run() throws {
@@ -31,7 +33,8 @@ struct Import: ParsableCommand {
                 yaml: String(decoding: stage.slice.value("dataset").jsonBytes(), as: UTF8.self),
                 file: "config/import-logs.json")
             var logs = try stage.step("open files") {
-                try LogImport(mapping, inputs: InputList.read(run: stage.run), settings(stage, spillFolder), stage.workers)
+                try LogImport(
+                    mapping, inputs: InputList.read(run: stage.run), settings(stage, spillFolder), stage.workers)
             }
             try stage.step("read") {
                 let progress = stage.progress("read", total: logs.fileCount, unit: "files")

@@ -2,7 +2,7 @@ import Foundation
 
 /// Times in fields, as seconds since 1970 UTC; nil where the text is none. Fractions of a second are cut off.
 extension Field {
-    func time(_ form: Conversion.TimeForm) -> Int64? {
+    package func time(_ form: Conversion.TimeForm) -> Int64? {
         switch form {
         case .iso8601: iso8601
         case .epochSeconds: epoch(perSecond: 1)
@@ -40,7 +40,8 @@ extension Field {
         guard self[4] == UInt8(ascii: "-"), month >= 1, month <= 12 else { return nil }
         if count == 7 { return CalendarDay.number(year, month, 1) * 86_400 }
         let day = digits(8, 2)
-        guard count >= 10, self[7] == UInt8(ascii: "-"), day >= 1, day <= CalendarDay.days(inMonth: month, of: year) else {
+        guard count >= 10, self[7] == UInt8(ascii: "-"), day >= 1, day <= CalendarDay.days(inMonth: month, of: year)
+        else {
             return nil
         }
         let midnight = CalendarDay.number(year, month, day) * 86_400

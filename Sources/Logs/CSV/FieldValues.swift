@@ -3,7 +3,7 @@ import Foundation
 /// Numbers and lists in fields; nil where the text is none.
 extension Field {
     /// A decimal number, with sign, point and exponent. Correctly rounded.
-    var number: Double? {
+    package var number: Double? {
         var i = 0
         let negative = count > 0 && self[0] == UInt8(ascii: "-")
         if negative || (count > 0 && self[0] == UInt8(ascii: "+")) { i = 1 }
@@ -42,7 +42,7 @@ extension Field {
     }
 
     /// Calls `body` with each part between separators, without blanks around it; empty parts do not count.
-    func split(at separator: UInt8, _ body: (Field) throws -> Void) rethrows {
+    package func split(at separator: UInt8, _ body: (Field) throws -> Void) rethrows {
         var begin = 0
         for i in 0...count where i == count || self[i] == separator {
             let part = Field(start: start + begin, count: i - begin).trimmed
@@ -52,9 +52,11 @@ extension Field {
     }
 
     /// The strings of `['a', "b's"]`, as Python prints a list; nil if the text is no such list.
-    var bracketedList: [[UInt8]]? {
+    package var bracketedList: [[UInt8]]? {
         let text = trimmed
-        guard text.count >= 2, text[0] == UInt8(ascii: "["), text[text.count - 1] == UInt8(ascii: "]") else { return nil }
+        guard text.count >= 2, text[0] == UInt8(ascii: "["), text[text.count - 1] == UInt8(ascii: "]") else {
+            return nil
+        }
         var values: [[UInt8]] = []
         var i = 1
         let end = text.count - 1

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Bytes of one field. They lie in the block that is being read: copy what outlives it.
-struct Field {
+package struct Field {
     var start: UnsafePointer<UInt8>
     var count: Int
 
@@ -9,7 +9,7 @@ struct Field {
     subscript(i: Int) -> UInt8 { start[i] }
 
     var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
-    var string: String { String(decoding: bytes, as: UTF8.self) }
+    package var string: String { String(decoding: bytes, as: UTF8.self) }
 
     @inline(__always)
     func equals(_ other: [UInt8]) -> Bool {
@@ -40,28 +40,30 @@ struct Field {
 
 /// Goes through the rows of a block and splits them into fields (RFC 4180, or plain separators). Quoted fields are
 /// unescaped in place, in the block. About a nanosecond a byte; no allocation.
-final class RowCursor {
+package final class RowCursor {
     let form: RowForm
     private let columns: Int
     private let fields: UnsafeMutablePointer<Field>
     private var base: UnsafeMutablePointer<UInt8>
+    /// Keeps the bytes alive.
+    private var block: RowBlock?
     private var at = 0
     private var end = 0
     /// Where empty fields point.
     private let nothing = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
 
     /// Fields of the current row; more than there is room for are counted, not kept.
-    private(set) var count = 0
+    package private(set) var count = 0
     /// Line at which the current row starts.
-    private(set) var line = 1
+    package private(set) var line = 1
     private(set) var nextLine = 1
     /// What is wrong with the current row's quotes.
-    private(set) var problem: String?
+    package private(set) var problem: String?
 
     /// - Parameters:
     ///   - columns: fields kept of each row.
     ///   - extra: further places, from `columns` on, that keep what `set` put there.
-    init(form: RowForm, columns: Int, extra: Int = 0) {
+    package init(form: RowForm, columns: Int, extra: Int = 0) {
         (self.form, self.columns) = (form, columns)
         fields = .allocate(capacity: columns + extra)
         fields.initialize(repeating: Field(start: nothing, count: 0), count: columns + extra)
@@ -74,11 +76,12 @@ final class RowCursor {
     }
 
     @inline(__always)
-    subscript(i: Int) -> Field { fields[i] }
+    package subscript(i: Int) -> Field { fields[i] }
 
     func set(_ place: Int, _ field: Field) { fields[place] = field }
 
-    func start(_ block: RowBlock) {
+    package func start(_ block: RowBlock) {
+        self.block = block
         base = block.bytes
         (at, end) = (block.range.lowerBound, block.range.upperBound)
         nextLine = block.firstLine
@@ -89,7 +92,7 @@ final class RowCursor {
 
     /// Moves to the next row; lines without any byte are skipped.
     /// - Returns: false behind the last row.
-    func next() -> Bool {
+    package func next() -> Bool {
         while at < end {
             line = nextLine
             problem = nil

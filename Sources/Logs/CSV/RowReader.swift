@@ -2,7 +2,7 @@ import Foundation
 import Shards
 
 /// Whole rows of a file: a piece that one thread can parse without the others.
-final class RowBlock {
+package final class RowBlock {
     fileprivate(set) var bytes: UnsafeMutablePointer<UInt8>
     fileprivate var capacity: Int
     /// Where the rows start and end in `bytes`.
@@ -27,7 +27,7 @@ final class RowBlock {
 
 /// Cuts a CSV or TSV file into blocks of whole rows. Line breaks within quotes end no row.
 /// Memory: one block and the unfinished row behind it.
-final class RowReader {
+package final class RowReader {
     let path: String
     let form: RowForm
     private let source: ByteSource
@@ -38,7 +38,7 @@ final class RowReader {
     /// The first block, between the header's reading and the first call of `next`.
     private var first: RowBlock?
     /// Fields of the header row.
-    private(set) var header: [String] = []
+    package private(set) var header: [String] = []
 
     /// No row is that long: a quote was opened and never closed.
     static let longestRow = 1 << 26
@@ -46,7 +46,7 @@ final class RowReader {
 
     /// Opens a file and reads its header.
     /// - Throws: `.badData` if there is none.
-    init(path: String, form: RowForm, blockBytes: Int = 1 << 20) throws {
+    package init(path: String, form: RowForm, blockBytes: Int = 1 << 20) throws {
         (self.path, self.form, self.blockBytes) = (path, form, blockBytes)
         source = try ByteSource(path: path)
         guard let block = try read() else { throw LecternError.data("\(path): empty, expected a header line") }
@@ -63,7 +63,7 @@ final class RowReader {
     }
 
     /// The next whole rows; nil at the end.
-    func next() throws -> RowBlock? {
+    package func next() throws -> RowBlock? {
         if let block = first {
             first = nil
             return block
@@ -82,7 +82,9 @@ final class RowReader {
     private func read() throws -> RowBlock? {
         if ended && carry.isEmpty { return nil }
         let block = RowBlock(capacity: carry.count + blockBytes)
-        carry.withUnsafeBufferPointer { if let base = $0.baseAddress { block.bytes.update(from: base, count: $0.count) } }
+        carry.withUnsafeBufferPointer {
+            if let base = $0.baseAddress { block.bytes.update(from: base, count: $0.count) }
+        }
         var count = carry.count
         carry = []
         while true {
@@ -94,7 +96,8 @@ final class RowReader {
             if let open, ended || count >= Self.longestRow { throw unclosed(block, at: open) }
             if !ended && end == 0 {
                 guard count < Self.longestRow else {
-                    throw LecternError.data("\(path):\(line): a row of more than \(count >> 20) MiB; is this a text file?")
+                    throw LecternError.data(
+                        "\(path):\(line): a row of more than \(count >> 20) MiB; is this a text file?")
                 }
                 block.grow(to: 2 * block.capacity, keeping: count)
                 continue
@@ -115,10 +118,12 @@ final class RowReader {
 }
 
 /// What separates fields, and whether quotes mean anything.
-struct RowForm: Sendable, Equatable {
-    var delimiter: UInt8
+package struct RowForm: Sendable, Equatable {
+    package var delimiter: UInt8
     /// RFC 4180: a field that starts with `"` ends with `"`, may hold delimiters and line breaks, and `""` for a quote.
-    var quoted: Bool
+    package var quoted: Bool
+
+    package init(delimiter: UInt8, quoted: Bool) { (self.delimiter, self.quoted) = (delimiter, quoted) }
 
     static let quote = UInt8(ascii: "\"")
     static let newline = UInt8(ascii: "\n")

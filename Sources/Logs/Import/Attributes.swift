@@ -44,7 +44,7 @@ struct AttributeSchema: Sendable {
 }
 
 /// The attributes of a row as bytes: for each column with a value its number (2 bytes), a length (4) and the value;
-/// within a list each value with its own length (4). Comparing such bytes decides between rows with one id.
+/// within a list each value with its own length (4).
 struct AttributeReader {
     private let parts: [(index: Int, column: UInt16, name: String, conversion: Conversion)]
 
@@ -95,7 +95,6 @@ struct AttributeReader {
     }
 
     private static func append(_ column: UInt16, _ value: [UInt8], to out: inout [UInt8]) {
-        // Big-endian, so that byte order is column order.
         out += [UInt8(column >> 8), UInt8(column & 255)]
         appendLength(value.count, to: &out)
         out += value
@@ -114,6 +113,22 @@ struct AttributeReader {
             body(column, bytes[(at + 6)..<(at + 6 + length)])
             at += 6 + length
         }
+    }
+
+    /// Which of two rows with one id stays: the first by the bytes of their values, column by column; no value comes
+    /// before any.
+    static func precedes(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+        func values(_ row: [UInt8]) -> [Int: ArraySlice<UInt8>] {
+            var values: [Int: ArraySlice<UInt8>] = [:]
+            forEach(row) { values[$0] = $1 }
+            return values
+        }
+        let (left, right) = (values(a), values(b))
+        for column in Set(left.keys).union(right.keys).sorted() {
+            let (x, y) = (left[column] ?? [], right[column] ?? [])
+            if x != y { return x.lexicographicallyPrecedes(y) }
+        }
+        return false
     }
 
     static func forEachInList(_ bytes: ArraySlice<UInt8>, _ body: (ArraySlice<UInt8>) -> Void) {
@@ -198,7 +213,8 @@ struct AttributeDictionaries: Sendable {
             AttributeReader.forEach(row) { column, value in
                 switch schema.columns[column].kind {
                 case .category: columns[column].add(code: codes[column][Array(value)]!)
-                case .list: AttributeReader.forEachInList(value) { columns[column].add(code: codes[column][Array($0)]!) }
+                case .list:
+                    AttributeReader.forEachInList(value) { columns[column].add(code: codes[column][Array($0)]!) }
                 case .number: columns[column].add(number: value)
                 case .text: columns[column].add(text: value)
                 }

@@ -20,7 +20,7 @@ struct CourseRow: Sendable {
         if publishedAt != other.publishedAt { return publishedAt < other.publishedAt }
         if retiredAt != other.retiredAt { return retiredAt < other.retiredAt }
         if duration.bitPattern != other.duration.bitPattern { return duration.bitPattern < other.duration.bitPattern }
-        return attributes.lexicographicallyPrecedes(other.attributes)
+        return AttributeReader.precedes(attributes, other.attributes)
     }
 }
 

@@ -82,7 +82,7 @@ final class LocalCodes {
 
 extension Array where Element == UInt8 {
     /// The bytes as a field; there must be some.
-    func withField<Result>(_ body: (Field) throws -> Result) rethrows -> Result {
+    package func withField<Result>(_ body: (Field) throws -> Result) rethrows -> Result {
         try withUnsafeBufferPointer { try body(Field(start: $0.baseAddress!, count: $0.count)) }
     }
 }

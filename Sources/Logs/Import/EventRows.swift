@@ -173,7 +173,8 @@ extension ParsingThread {
     }
 
     @inline(__always)
-    private static func watchTime(_ source: RowSource, _ index: Int?, _ scale: Double, _ out: inout Double) -> RowFault? {
+    private static func watchTime(_ source: RowSource, _ index: Int?, _ scale: Double, _ out: inout Double) -> RowFault?
+    {
         out = .nan
         guard let index else { return nil }
         let field = source.field(index)

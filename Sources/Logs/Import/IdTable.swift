@@ -98,7 +98,8 @@ final class IdTable {
         for entry in 0..<count { place(entry) }
     }
 
-    private static func moved<T>(_ old: UnsafeMutablePointer<T>, _ count: Int, to capacity: Int) -> UnsafeMutablePointer<T>
+    private static func moved<T>(_ old: UnsafeMutablePointer<T>, _ count: Int, to capacity: Int)
+        -> UnsafeMutablePointer<T>
     {
         let new = UnsafeMutablePointer<T>.allocate(capacity: capacity)
         new.update(from: old, count: count)

@@ -94,7 +94,7 @@ final class LearnerGroup {
     /// The newest row counts; of several from one moment the bytewise first.
     private static func replaces(_ new: Profile, _ old: Profile) -> Bool {
         new.validFrom != old.validFrom
-            ? new.validFrom > old.validFrom : new.attributes.lexicographicallyPrecedes(old.attributes)
+            ? new.validFrom > old.validFrom : AttributeReader.precedes(new.attributes, old.attributes)
     }
 
     private func addWatches(_ bytes: UnsafeRawBufferPointer, _ belongs: (UInt64) -> Bool) {

@@ -29,10 +29,14 @@ package struct LogCut: Sendable {
     package let hasSuppressions: Bool
 
     package struct Account: Sendable, Equatable {
-        package var read = 0
-        package var before = 0
-        package var after = 0
-        package var rejected = 0
+        package var read: Int
+        package var before: Int
+        package var after: Int
+        package var rejected: Int
+
+        package init(read: Int, before: Int, after: Int, rejected: Int) {
+            (self.read, self.before, self.after, self.rejected) = (read, before, after, rejected)
+        }
     }
 
     private let state: ParsingState
@@ -46,7 +50,8 @@ package struct LogCut: Sendable {
         (self.asOf, state) = (asOf, logs.state)
         let survey = try Survey(logs.state, asOf: asOf, logs.workers)
         guard survey.counts.watches > 0 else {
-            throw LecternError.data("no watch lies before T \(asOf) (seconds since 1970): set run.as_of to a later time")
+            throw LecternError.data(
+                "no watch lies before T \(asOf) (seconds since 1970): set run.as_of to a later time")
         }
         newestEvent = survey.counts.newest
         newestAfter = max(survey.counts.newest, survey.counts.newestLate)
@@ -77,7 +82,8 @@ package struct LogCut: Sendable {
         hasSuppressions = logs.files.contains { $0.table == .suppressions }
         suppressionTables = SuppressionTables(suppressions, courses: catalogue.ids)
         generalSuppressions = suppressionTables.general
-        accounts = Self.accounts(read, rejected, survey.counts, courseRows: logs.catalogue ?? [], asOf, suppressions.count)
+        accounts = Self.accounts(
+            read, rejected, survey.counts, courseRows: logs.catalogue ?? [], asOf, suppressions.count)
     }
 
     private static func accounts(

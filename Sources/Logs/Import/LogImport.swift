@@ -56,7 +56,8 @@ package struct LogImport {
         if files.contains(where: { $0.table == .courses }) {
             rows = try Self.readCatalogue(files, courseSchema, &readRows, &rejects[LogTable.courses.index])
             if rows!.isEmpty {
-                throw LecternError.data("\(files.first { $0.table == .courses }!.path): the catalogue has no usable row")
+                throw LecternError.data(
+                    "\(files.first { $0.table == .courses }!.path): the catalogue has no usable row")
             }
         }
         catalogue = rows
@@ -69,7 +70,8 @@ package struct LogImport {
     /// More than the 16 shards that small runs get, so that a partition of a large one fits in memory.
     private static let automaticPartitions = 64
 
-    private static func open(_ mapping: DatasetMapping, _ inputs: [(table: String, path: String)]) throws -> [InputFile] {
+    private static func open(_ mapping: DatasetMapping, _ inputs: [(table: String, path: String)]) throws -> [InputFile]
+    {
         let sorted = inputs.sorted { ($0.path, $0.table) < ($1.path, $1.table) }
         return try sorted.enumerated().map { number, input in
             guard let source = mapping.source(label: input.table) else {

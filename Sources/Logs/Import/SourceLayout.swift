@@ -57,7 +57,8 @@ final class InputFile: Sendable {
             if mapping.optional { return .absent }
             let hint = Nearest.hint(name, header.map(stem)).replacingOccurrences(of: "allowed are", with: "there are")
             throw LecternError.data(
-                "\(path):1: no column \"\(name)\" (for \(mapping.target))\(hint) If the separator is wrong, set delimiter.")
+                "\(path):1: no column \"\(name)\" (for \(mapping.target))\(hint) If the separator is wrong, set delimiter."
+            )
         }
     }
 

@@ -84,7 +84,9 @@ struct SuppressionTables {
         let mine = personal.filter { LearnerHash.shard($0.hash, of: shards) == shard }
         if mine.isEmpty { return Suppressions(learner: [], course: [], scope: []) }
         let rows = Dictionary(uniqueKeysWithValues: learners.enumerated().map { (Array($1.utf8), UInt32($0)) })
-        let found = mine.compactMap { item in rows[item.learner].map { ($0, item.course, item.scope) } }.sorted { $0 < $1 }
+        let found = mine.compactMap { item in rows[item.learner].map { ($0, item.course, item.scope) } }.sorted {
+            $0 < $1
+        }
         var table = Suppressions(learner: [], course: [], scope: [])
         for (learner, course, scope) in found { table.append(learner: learner, course: course, scope: scope) }
         return table
