@@ -21,6 +21,7 @@ package struct WatchesAcrossCut: Sendable, Equatable {
                 joined.course.append(source.course[row])
                 joined.time.append(source.time[row])
                 joined.seconds.append(source.seconds[row])
+                joined.channel.append(source.channel[row])
                 row += 1
             }
         }
