@@ -74,7 +74,7 @@ let package = Package(
         stage("blend", algorithms + ["StoredModels"]),
         stage("export-topk", algorithms + ["Serving", "StoredModels"]),
         stage("evaluate", algorithms),
-        stage("publish-run", ["Metrics"]),
+        stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
         // Tests
         tests("LinearAlgebra", ["LinearAlgebra"]),

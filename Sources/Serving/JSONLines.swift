@@ -23,6 +23,13 @@ package enum JSONLines {
         bytes += "]}\n".utf8
     }
 
+    /// A line with nothing but whom it is about.
+    package static func append(key: String, _ kind: ListKind, to bytes: inout [UInt8]) {
+        bytes += "{\"\(kind.rawValue)\":".utf8
+        append(key, to: &bytes)
+        bytes += "}\n".utf8
+    }
+
     private static func append(_ entry: ServedList.Entry, to bytes: inout [UInt8]) {
         bytes += "{\"id\":".utf8
         append(entry.course, to: &bytes)

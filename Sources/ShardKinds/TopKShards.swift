@@ -11,9 +11,27 @@ package enum TopKShards {
     /// What the entries of a shard with reason `fits` fit: texts, numbered, as `because` has them.
     package static func fits(_ shard: Int, of shards: Int) -> String { ShardName.of("fits", shard, of: shards) }
 
-    /// Rows are the learners of `logs/learners` of the same shard. Ragged: `course`, `score`, `list_score`, `reason`,
-    /// `because`, best first. Plain: `rung`, `short`.
-    package static func encode(_ top: TopLists, kind: String = "topk") -> ShardBuilder {
+    /// The ids of the courses, in the order of their numbers: with them the folder can be read alone.
+    package static let courses = "course-ids\(ShardName.suffix)"
+
+    package static func encode(courseIDs: [String]) -> ShardBuilder {
+        var shard = ShardBuilder(kind: "course-ids", rows: courseIDs.count)
+        shard.add("id", Ragged(courseIDs))
+        return shard
+    }
+
+    /// Ids of the rows of `course-ids` or `topk`.
+    package static func ids(_ shard: Shard) throws -> [String] { try shard.strings("id").strings }
+
+    /// Rows are the learners of `logs/learners` of the same shard, named in `id`. Ragged: `course`, `score`,
+    /// `list_score`, `reason`, `because`, best first. Plain: `rung`, `short`.
+    package static func encode(_ top: TopLists, ids: [String]) -> ShardBuilder {
+        var shard = encode(top, kind: "topk")
+        shard.add("id", Ragged(ids))
+        return shard
+    }
+
+    private static func encode(_ top: TopLists, kind: String) -> ShardBuilder {
         var shard = ShardBuilder(kind: kind, rows: top.lists.count)
         let offsets = top.lists.offsets.map(Int64.init)
         shard.add("course", Ragged(offsets: offsets, values: top.lists.courses))

@@ -67,7 +67,7 @@ package final class StageRun {
     }
 
     /// Both were made from the same generation of everything they share, and of each other.
-    private static func agree(_ a: StageInput, _ aStage: StageName, _ b: StageInput, _ bStage: StageName) throws {
+    package static func agree(_ a: StageInput, _ aStage: StageName, _ b: StageInput, _ bStage: StageName) throws {
         var pairs: [(String, String?, String?)] = a.manifest.inputs.keys.map {
             ($0, a.manifest.inputs[$0], b.manifest.inputs[$0])
         }

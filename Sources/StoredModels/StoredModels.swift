@@ -12,6 +12,8 @@ package struct StoredModels: Sendable {
     /// By course: co-watches and engagements before the models' time.
     package let hasCoWatches: [Bool]
     package let hasEngagements: [Bool]
+    /// What the coordinates of the response model are grouped by: learner, course, profile columns.
+    package let groupedBy: Set<String>
 
     /// - Parameters:
     ///   - fit: `.fit` scores as of t_v, `.refit` as of T.
@@ -26,6 +28,7 @@ package struct StoredModels: Sendable {
         let response = try GLMixShards.model(glmix, fit)
         self.glmix = ResponsePredictor(
             definition, response, catalogue: catalogue, learnerDictionaries: learnerDictionaries)
+        groupedBy = Set(definition.coordinates.compactMap(\.by))
         hasCoWatches = (0..<catalogue.count).map { snapshot.similarity.range($0).count > 1 }
         hasEngagements = response.courseEngagements.map { $0 > 0 }
         for (folder, found) in [(ncf.folder, self.ncf.time), (glmix.folder, definition.time)] where found != time {

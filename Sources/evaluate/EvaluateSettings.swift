@@ -11,7 +11,12 @@ enum WindowRule {
     /// The next so large a part of all watch events, before and after T.
     case shareOfEvents(Double)
 
-    init(_ text: String, labelWindow: Int64) {
+    init(_ value: Value, labelWindow: Int64) {
+        guard case .text(let text) = value else {
+            guard case .integer(let moment) = value else { preconditionFailure("evaluate.window was not checked") }
+            self = .until(Int64(moment))
+            return
+        }
         switch text {
         case "label_window": self = .seconds(labelWindow)
         case "all": self = .everything
@@ -56,7 +61,7 @@ struct EvaluateSettings {
     let seed: UInt64
 
     init(_ slice: Slice, labelWindow: Int64) {
-        window = WindowRule(slice.text("evaluate.window"), labelWindow: labelWindow)
+        window = WindowRule(slice.value("evaluate.window"), labelWindow: labelWindow)
         cutoffs = Set(slice.integers("evaluate.cutoffs")).sorted()
         tableCutoff = slice.integer("evaluate.table_cutoff")
         baselines = slice.texts("evaluate.baselines")

@@ -1,1 +1,1 @@
-// Filled in by the next commits.
+// Filled in soon.

@@ -2,7 +2,7 @@ extension Parameters {
     static let evaluate: [Parameter] = [
         Parameter(
             "evaluate.window", .structured(windowProblem), .text("label_window"),
-            "What after T counts: label_window, a duration such as 28d, the next share of all watch events such as 10%, until a moment, or all."
+            "What after T counts: label_window, a duration such as 28d, the next share of all watch events such as 10%, until a moment (UTC, or seconds since 1970), or all."
         ),
         Parameter(
             "evaluate.cuts", .structured(cutsProblem), .list([.number(0.7), .number(0.8), .number(0.9)]),
@@ -32,11 +32,14 @@ extension Parameters {
     ]
 
     @Sendable private static func windowProblem(_ value: Value) -> String? {
-        guard case .text(let text) = value else { return "expected a text" }
+        let expected =
+            "expected label_window, all, a duration such as 28d, a share of the events such as 10%, or a moment"
+        if case .integer(let seconds) = value { return seconds > 0 ? nil : expected }
+        guard case .text(let text) = value else { return expected }
         if ["label_window", "all"].contains(text) || Duration.seconds(text) ?? 0 > 0 { return nil }
         if text.hasSuffix("%"), let share = Double(text.dropLast()), share > 0, share <= 100 { return nil }
         if Moment.parse(text) != nil { return nil }
-        return "expected label_window, all, a duration such as 28d, a share of the events such as 10%, or a moment"
+        return expected
     }
 
     @Sendable private static func cutsProblem(_ value: Value) -> String? {
