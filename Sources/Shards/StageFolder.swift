@@ -94,6 +94,7 @@ package final class StageOutput: Sendable {
             try FileSystem.syncFolder(partialPath + "/" + subfolder)
         }
         for (subfolder, inner) in nested { try place(inner, in: subfolder, movingFrom: &manifest) }
+        manifest.nested = Array(nested.keys)
         try FileSystem.write(manifest.encoded(), to: partialPath + "/" + Manifest.fileName)
         try FileSystem.syncFolder(partialPath)
         if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }

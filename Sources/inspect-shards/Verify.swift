@@ -91,6 +91,22 @@ struct Verification {
             return add(
                 stage, "\(folder)/\(Manifest.fileName)", Self.withoutPath(error, "\(folder)/\(Manifest.fileName)"))
         }
+        try checkFiles(stage, folder, manifest, workers)
+        for subfolder in manifest.nested.map({ "\(folder)/\($0)" }) {
+            do {
+                try checkFiles(stage, subfolder, Manifest.read(stageFolder: subfolder).manifest, workers)
+            } catch let error as LecternError {
+                let path = "\(subfolder)/\(Manifest.fileName)"
+                add(stage, path, Self.withoutPath(error, path))
+            }
+        }
+        checkLineage(stage, manifest, folder)
+    }
+
+    /// What a manifest lists, and what it should.
+    private mutating func checkFiles(
+        _ stage: StageName, _ folder: String, _ manifest: Manifest, _ workers: Workers
+    ) throws {
         let names = manifest.outputs.keys.sorted()
         files += names.count
         let problems = workers.map(names.count) { i in
@@ -102,7 +118,6 @@ struct Verification {
         for name in try Self.unlisted(folder, manifest) {
             add(stage, "\(folder)/\(name)", "no manifest lists it; remove it")
         }
-        checkLineage(stage, manifest, folder)
     }
 
     /// The manifest's inputs are the generations that lie in the run, and all stages mean the same courses.
@@ -145,6 +160,7 @@ struct Verification {
     private static func unlisted(_ folder: String, _ manifest: Manifest, below: String = "") throws -> [String] {
         try FileSystem.list(below.isEmpty ? folder : "\(folder)/\(below)").flatMap { name -> [String] in
             let path = below.isEmpty ? name : "\(below)/\(name)"
+            if manifest.nested.contains(path) { return [] }
             if FileSystem.isFolder("\(folder)/\(path)") { return try unlisted(folder, manifest, below: path) }
             return manifest.outputs[path] != nil || exempt.contains(path) ? [] : [path]
         }

@@ -44,21 +44,21 @@ package final class RowCursor {
     let form: RowForm
     private let columns: Int
     private let fields: UnsafeMutablePointer<Field>
-    private var base: UnsafeMutablePointer<UInt8>
+    @exclusivity(unchecked) private var base: UnsafeMutablePointer<UInt8>
     /// Keeps the bytes alive.
     private var block: RowBlock?
-    private var at = 0
-    private var end = 0
+    @exclusivity(unchecked) private var at = 0
+    @exclusivity(unchecked) private var end = 0
     /// Where empty fields point.
     private let nothing = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
 
     /// Fields of the current row; more than there is room for are counted, not kept.
-    package private(set) var count = 0
+    @exclusivity(unchecked) package private(set) var count = 0
     /// Line at which the current row starts.
-    package private(set) var line = 1
-    private(set) var nextLine = 1
+    @exclusivity(unchecked) package private(set) var line = 1
+    @exclusivity(unchecked) private(set) var nextLine = 1
     /// What is wrong with the current row's quotes.
-    package private(set) var problem: String?
+    @exclusivity(unchecked) package private(set) var problem: String?
 
     /// - Parameters:
     ///   - columns: fields kept of each row.

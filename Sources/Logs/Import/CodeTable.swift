@@ -48,8 +48,8 @@ final class LocalCodes {
     /// Whether a new string gets a code; else it is unknown.
     private let isOpen: Bool
     private let ids = IdTable()
-    private var found: [Found] = []
-    private var firstTime: [Int64] = []
+    @exclusivity(unchecked) private var found: [Found] = []
+    @exclusivity(unchecked) private var firstTime: [Int64] = []
 
     init(_ shared: CodeTable, isOpen: Bool) { (self.shared, self.isOpen) = (shared, isOpen) }
 

@@ -34,7 +34,7 @@ final class ParsingThread {
     let courses: LocalCodes
     let watchChannels, engagementChannels, kinds: LocalCodes
     let watches, engagements, learners: SpillWriter
-    var times = EventTimes()
+    @exclusivity(unchecked) var times = EventTimes()
     var rows = RowCounts()
     /// By table.
     var rejects = [Rejects](repeating: Rejects(), count: LogTable.allCases.count)
@@ -158,9 +158,11 @@ extension ParsingThread {
             }
         var event = parser.emptyEvent()
         var seconds = Double.nan
+        var count = 0
+        defer { rows.read[LogTable.watches.index] += count }
         source.cursor.start(block)
         while source.cursor.next() {
-            rows.read[LogTable.watches.index] += 1
+            count += 1
             if let fault = parser.read(self, watchChannels, &event) ?? Self.watchTime(source, value, scale, &seconds) {
                 reject(.watches, source, fault)
                 continue
@@ -194,9 +196,11 @@ extension ParsingThread {
         var event = parser.emptyEvent()
         var kind = noCode
         var label: UInt8 = 0
+        var count = 0
+        defer { rows.read[LogTable.engagements.index] += count }
         source.cursor.start(block)
         while source.cursor.next() {
-            rows.read[LogTable.engagements.index] += 1
+            count += 1
             if let fault = parser.read(self, engagementChannels, &event) ?? readKind(source, kindIndex, &kind)
                 ?? labels.read(source, &label)
             {
@@ -241,9 +245,11 @@ extension ParsingThread {
         let validFrom = TimeColumn(source, "valid_from")
         let reader = AttributeReader(source, state.learnerSchema)
         var attributes: [UInt8] = []
+        var count = 0
+        defer { rows.read[LogTable.learners.index] += count }
         source.cursor.start(block)
         while source.cursor.next() {
-            rows.read[LogTable.learners.index] += 1
+            count += 1
             attributes.removeAll(keepingCapacity: true)
             var from = Int64.min
             let field = source.field(id)

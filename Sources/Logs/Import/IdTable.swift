@@ -1,19 +1,20 @@
 import Foundation
 
 /// Byte strings numbered in order of arrival: an open-addressing hash table over one arena of bytes.
-/// A look-up takes some ten nanoseconds. Not safe from several threads at once.
+/// A look-up takes some ten nanoseconds; checks of exclusive access would take as long again, and no method calls out.
+/// Not safe from several threads at once.
 final class IdTable {
-    private(set) var count = 0
-    private var arena: UnsafeMutablePointer<UInt8>
-    private var arenaUsed = 0
-    private var arenaCapacity: Int
+    @exclusivity(unchecked) private(set) var count = 0
+    @exclusivity(unchecked) private var arena: UnsafeMutablePointer<UInt8>
+    @exclusivity(unchecked) private var arenaUsed = 0
+    @exclusivity(unchecked) private var arenaCapacity: Int
     /// `entryCapacity` + 1 offsets into the arena.
-    private var offsets: UnsafeMutablePointer<Int>
-    private var hashes: UnsafeMutablePointer<UInt64>
-    private var entryCapacity: Int
+    @exclusivity(unchecked) private var offsets: UnsafeMutablePointer<Int>
+    @exclusivity(unchecked) private var hashes: UnsafeMutablePointer<UInt64>
+    @exclusivity(unchecked) private var entryCapacity: Int
     /// Entry + 1, or 0.
-    private var slots: UnsafeMutablePointer<UInt32>
-    private var slotCount: Int
+    @exclusivity(unchecked) private var slots: UnsafeMutablePointer<UInt32>
+    @exclusivity(unchecked) private var slotCount: Int
 
     init(expected: Int = 64) {
         entryCapacity = max(16, expected)

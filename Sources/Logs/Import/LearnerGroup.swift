@@ -21,12 +21,12 @@ final class LearnerGroup {
 
     let ids = IdTable(expected: 1 << 12)
     /// By entry: has a profile row or an event before T.
-    private(set) var isKnown: [Bool] = []
-    private(set) var hasLateEvent: [Bool] = []
-    private(set) var profiles: [Profile?] = []
-    private(set) var watches: [WatchRow] = []
-    private(set) var engagements: [EngagementRow] = []
-    private(set) var counts = GroupCounts()
+    @exclusivity(unchecked) private(set) var isKnown: [Bool] = []
+    @exclusivity(unchecked) private(set) var hasLateEvent: [Bool] = []
+    @exclusivity(unchecked) private(set) var profiles: [Profile?] = []
+    @exclusivity(unchecked) private(set) var watches: [WatchRow] = []
+    @exclusivity(unchecked) private(set) var engagements: [EngagementRow] = []
+    @exclusivity(unchecked) private(set) var counts = GroupCounts()
     let asOf: Int64
     private let keepsEvents: Bool
 

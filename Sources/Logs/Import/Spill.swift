@@ -80,7 +80,7 @@ final class SpillWriter {
     private let spill: Spill
     private let capacity: Int
     private let buffers: [UnsafeMutableRawPointer]
-    private var used: [Int]
+    @exclusivity(unchecked) private var used: [Int]
 
     init(_ spill: Spill) {
         self.spill = spill
