@@ -33,7 +33,7 @@ struct EvaluateFixture {
             "run.seed": "1", "evaluate.window": "\"28d\"", "evaluate.cutoffs": "[1, 2]",
             "evaluate.table_cutoff": "2", "evaluate.baselines": "[\"popular\", \"recent\", \"cowatch\", \"wide\"]",
             "evaluate.recent_window": "\"28d\"", "evaluate.recent_share": "0.5", "evaluate.history_buckets": "[1]",
-            "evaluate.resamples": "200",
+            "evaluate.resamples": "200", "evaluate.cuts": "[0.5]",
         ]
         slice.merge(changes) { $1 }
         let json = "{" + slice.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
@@ -68,7 +68,8 @@ struct EvaluateFixture {
             let before = watches([(0, 0, 60, 100), (0, 1, 90, 100), (0, 2, 95, 20), (1, 0, 97, 60)])
             try output.write(LogsShards.encode(before), as: LogsShards.watches(0, of: 1))
             let later = watches([
-                (0, 2, 101, 15), (0, 3, 150, 100), (1, 6, 102, 100), (1, 1, 103, 100), (2, 4, 101, 10), (3, 0, 101, 100),
+                (0, 2, 101, 15), (0, 3, 150, 100), (1, 6, 102, 100), (1, 1, 103, 100), (2, 4, 101, 10),
+                (3, 0, 101, 100),
             ])
             // d has the row and c6 the number that follow those known before T.
             try output.write(LogsShards.encode(courses(6..<7)), as: LogsShards.after(LogsShards.courses))
@@ -81,7 +82,8 @@ struct EvaluateFixture {
     private func courses(_ range: Range<Int>) -> Catalogue {
         let ids = range.map { "c\($0)" }
         return Catalogue(
-            ids: ids, titles: ids, publishedAt: ids.map { _ in .min }, retiredAt: range.map { $0 == 5 ? 50 * Self.day : .max },
+            ids: ids, titles: ids, publishedAt: ids.map { _ in .min },
+            retiredAt: range.map { $0 == 5 ? 50 * Self.day : .max },
             duration: ids.map { _ in nil }, attributes: AttributeTable(rows: ids.count), dictionaries: [:])
     }
 
@@ -164,7 +166,8 @@ struct EvaluateFixture {
 
     private func writeTopK() throws {
         try write("export-topk", "topk") { output in
-            try output.write(TopKShards.encode(top([[2], [1], [0]])), as: TopKShards.topk(0, of: 1))
+            try output.write(
+                TopKShards.encode(top([[2], [1], [0]]), ids: ["a", "b", "c"]), as: TopKShards.topk(0, of: 1))
             try output.write(TopKShards.encodeDefaults(top([[0]])), as: TopKShards.defaults)
         }
     }
