@@ -11,19 +11,44 @@ package struct EntryEvidence: Sendable {
         (self.watched, self.response) = (watched, response)
     }
 
-    /// - Parameter fits: the feature that adds most to the response model's score, asked for only if that matters; nil:
-    ///   none adds anything.
-    /// - Returns: the context, if all of it together adds at least as much as the response model, named by the course
-    ///   that adds most (ties: the smaller number); else the feature; else the context still; else popularity.
-    package func reason(hasSegment: Bool, fits: () -> UInt32?) -> (reason: Reason, because: UInt32) {
-        let context = watched.reduce(Float(0)) { $0 + max(0, $1.amount) }
-        if response > max(0, context), let feature = fits() { return (.fits, feature) }
+    /// Whether the response model adds more than the whole context.
+    package var isResponse: Bool { response > max(0, context) }
+
+    private var context: Float { watched.reduce(Float(0)) { $0 + max(0, $1.amount) } }
+
+    /// - Parameter fits: the feature to name if `isResponse`; nil: none adds anything.
+    /// - Returns: the feature, if the response model adds most; else the context, named by the course of it that adds
+    ///   most (ties: the smaller number); else popularity.
+    package func reason(hasSegment: Bool, fits: UInt32?) -> (reason: Reason, because: UInt32) {
+        if isResponse, let fits { return (.fits, fits) }
         if context > 0 {
             let best = watched.max { ($0.amount, $1.course) < ($1.amount, $0.course) }!
             return (.watched, best.course)
         }
         return (hasSegment ? .popularInSegment : .popular, 0)
     }
+}
+
+/// Which feature each entry of one list is said to fit: the one that adds most beyond what it adds to the list's other
+/// entries on average, so that what nearly all courses of the list share (the learner's language) is not repeated from
+/// line to line where something else speaks for a course.
+package enum DistinctiveFeature {
+    /// - Parameter terms: by entry, (feature, amount) with amounts > 0, largest first; a feature at most once.
+    /// - Returns: by entry, the position in its terms; nil without terms. Ties go to the larger amount.
+    package static func choose<Feature: Hashable>(_ terms: [[(feature: Feature, amount: Double)]]) -> [Int?] {
+        var sums: [Feature: Double] = [:]
+        for entry in terms { for term in entry { sums[term.feature, default: 0] += term.amount } }
+        return terms.map { entry in
+            entry.indices.max { a, b in
+                let (x, y) = (beyond(entry[a], sums, terms.count), beyond(entry[b], sums, terms.count))
+                return x < y || (x == y && a > b)
+            }
+        }
+    }
+
+    private static func beyond<Feature: Hashable>(
+        _ term: (feature: Feature, amount: Double), _ sums: [Feature: Double], _ entries: Int
+    ) -> Double { term.amount - sums[term.feature]! / Double(entries) }
 }
 
 /// Which parts of the one score are not zero for a learner; from them the rung is derived.

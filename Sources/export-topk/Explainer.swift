@@ -43,9 +43,6 @@ struct Explainer {
         hasSegmentEffects = inputs.models.groupedBy.contains(BlendSegments.column)
     }
 
-    /// What stands behind `because` for the reason `fits`.
-    func fit(_ code: UInt32) -> String { fits[Int(code)] }
-
     func rung(_ learner: Int) -> Rung {
         let weight = weights[learner]
         var parts: ScoreParts = []
@@ -77,21 +74,43 @@ struct Explainer {
         let amounts =
             weight.ncf > 0 && !context.isEmpty
             ? ncf.contributions(learner, to: courses) : Matrix(rows: courses.count, columns: 0)
-        return courses.indices.map { k in
+        let evidence = courses.indices.map { k in
             let watched = (0..<amounts.columns).map { entry in
                 (
                     course: ncf.moments.courses[context.lowerBound + entry],
                     amount: amounts[k, entry] * weight.ncf / blend.scales.ncf
                 )
             }
-            let evidence = EntryEvidence(watched: watched, response: weight.glmix * response[k])
-            return evidence.reason(hasSegment: hasSegment[learner]) { fit(learner, courses[k]) }
+            return EntryEvidence(watched: watched, response: weight.glmix * response[k])
+        }
+        let asked = evidence.indices.filter { evidence[$0].isResponse }
+        let codes = Dictionary(uniqueKeysWithValues: zip(asked, fits(learner, asked.map { courses[$0] })))
+        return evidence.indices.map {
+            evidence[$0].reason(hasSegment: hasSegment[learner], fits: codes[$0] ?? nil)
         }
     }
 
-    private mutating func fit(_ learner: Int, _ course: UInt32) -> UInt32? {
-        guard let best = glmix.contributions(learner: learner, course: Int(course), limit: 1).first else { return nil }
-        let text = best.column + ": " + best.values.joined(separator: ", ")
+    /// By course, the code of what it fits.
+    private mutating func fits(_ learner: Int, _ courses: [UInt32]) -> [UInt32?] {
+        let terms = courses.map { course in
+            glmix.contributions(learner: learner, course: Int(course), limit: Self.termLimit).map {
+                (feature: $0.column + ": " + $0.values.joined(separator: ", "), amount: $0.amount)
+            }
+        }
+        // Two coordinates may say the same; the larger one stands for both.
+        let distinct = terms.map { entry in
+            entry.enumerated().filter { at, term in !entry[..<at].contains { $0.feature == term.feature } }
+                .map(\.element)
+        }
+        return zip(distinct, DistinctiveFeature.choose(distinct)).map { entry, chosen in
+            chosen.map { code(entry[$0].feature) }
+        }
+    }
+
+    /// So many of the largest terms of a score are looked at.
+    private static let termLimit = 8
+
+    private mutating func code(_ text: String) -> UInt32 {
         if let code = fitCodes[text] { return code }
         let code = UInt32(fits.count)
         fits.append(text)

@@ -111,13 +111,25 @@ import Testing
     @Test func theStrongestPartNamesTheReason() {
         let watched: [(UInt32, Float)] = [(7, 0.2), (3, 0.5), (9, -2)]
         // The context's positive terms add 0.7.
-        #expect(EntryEvidence(watched: watched, response: 0.6).reason(hasSegment: true) { 2 } == (.watched, 3))
-        #expect(EntryEvidence(watched: watched, response: 0.8).reason(hasSegment: true) { 2 } == (.fits, 2))
-        #expect(EntryEvidence(watched: watched, response: 0.8).reason(hasSegment: true) { nil } == (.watched, 3))
-        #expect(EntryEvidence(watched: [(7, 1), (3, 1)]).reason(hasSegment: false) { 2 } == (.watched, 3))
-        #expect(EntryEvidence(watched: [(7, -1)], response: -1).reason(hasSegment: true) { 2 } == (.popularInSegment, 0))
-        #expect(EntryEvidence(response: 1).reason(hasSegment: false) { 2 } == (.fits, 2))
-        #expect(EntryEvidence().reason(hasSegment: false) { 2 } == (.popular, 0))
+        #expect(EntryEvidence(watched: watched, response: 0.6).reason(hasSegment: true, fits: 2) == (.watched, 3))
+        #expect(EntryEvidence(watched: watched, response: 0.8).reason(hasSegment: true, fits: 2) == (.fits, 2))
+        #expect(EntryEvidence(watched: watched, response: 0.8).reason(hasSegment: true, fits: nil) == (.watched, 3))
+        #expect(EntryEvidence(watched: [(7, 1), (3, 1)]).reason(hasSegment: false, fits: 2) == (.watched, 3))
+        #expect(
+            EntryEvidence(watched: [(7, -1)], response: -1).reason(hasSegment: true, fits: 2)
+                == (.popularInSegment, 0))
+        #expect(EntryEvidence(response: 1).reason(hasSegment: false, fits: 2) == (.fits, 2))
+        #expect(EntryEvidence().reason(hasSegment: false, fits: 2) == (.popular, 0))
+    }
+
+    @Test func whatAllShareIsNotTheReason() {
+        // "en" adds most to every entry, but the same to all; "sql" adds something to the second alone.
+        let terms: [[(feature: String, amount: Double)]] = [[("en", 2)], [("en", 2), ("sql", 0.5)], [("en", 2)], []]
+        // Means over four entries: en 1.5, sql .125. Second: en .5 beyond, sql .375 beyond: en stays.
+        #expect(DistinctiveFeature.choose(terms) == [0, 0, 0, nil])
+        // Without the entry that has nothing, en is 0 beyond its mean, sql 1/3.
+        #expect(DistinctiveFeature.choose(Array(terms.prefix(3))) == [0, 1, 0])
+        #expect(DistinctiveFeature.choose([[("a", 1), ("b", 1)]]) == [0])
     }
 
     @Test func rungs() {
