@@ -61,7 +61,7 @@ inspect: ## Look into shards: make inspect STAGE=watched CMD=head
 ##@ Proof
 
 backtest: setup build ## The pipeline at earlier times, and what came after: CUTS="2020-11-18 .5 .6", WINDOW=…
-	@Tools/backtest "$(DATASET)" "$(DATA)" "$(OUT)" "$(CUTS)" "$(WINDOW)"
+	@SET='$(SET)' Tools/backtest "$(DATASET)" "$(DATA)" "$(OUT)" "$(CUTS)" "$(WINDOW)"
 
 leak-check: setup build ## Change everything after T and show that nothing before changes
 	swift test -c release --skip-build --filter LeakTests

@@ -4,7 +4,7 @@ import PackageDescription
 // Floors (docs/architecture.md; Tests/ArchitectureTests holds the imports against them):
 //   0  system libraries, CKernels, LinearAlgebra, Shards     1  Platform, Metrics, ShardKinds
 //   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving
-//   3  StageKit                                              4  one executable per stage
+//   3  StoredModels, StageKit                                              4  one executable per stage
 // A target may import only lower floors (ShardKinds also Platform); the algorithms of floor 2 do not import each
 // other, and cannot touch files: only ShardKinds knows both the domain and the shards.
 
@@ -61,6 +61,7 @@ let package = Package(
         module("Ranking", ["Platform", "LinearAlgebra", "Metrics"]),
         module("Serving", ["ShardKinds", "Platform", "Shards"]),
         // Floor 3
+        module("StoredModels", ["NeuralCF", "GLMix", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]),
         module("StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
         // Floor 4, in the order in which data flows
         stage("generate-logs", ["Logs"]),
@@ -70,10 +71,10 @@ let package = Package(
         stage("build-cooccurrence", ["CoWatch"]),
         stage("train-ncf", ["NeuralCF", "CoWatch", "Metrics"]),
         stage("train-glmix", ["GLMix", "Metrics"]),
-        stage("blend", algorithms),
-        stage("export-topk", algorithms + ["Serving"]),
+        stage("blend", algorithms + ["StoredModels"]),
+        stage("export-topk", algorithms + ["Serving", "StoredModels"]),
         stage("evaluate", algorithms),
-        stage("publish-run", ["Metrics"]),
+        stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
         // Tests
         tests("LinearAlgebra", ["LinearAlgebra"]),

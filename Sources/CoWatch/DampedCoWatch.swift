@@ -8,7 +8,7 @@ extension CoWatch {
 
     /// B = D_i^−.4 · Xᵀ · D_u^−.7 · X · D_i^−.4 with zero diagonal, D_i and D_u the watches of courses and learners:
     /// a neighbourhood model that damps popular courses and heavy learners, in the form of the normalised adjacency
-    /// of Paudel et al. 2017 (RP3β, doi:10.1145/2955101) and of Chen et al. 2021 (GF-CF, doi:10.1145/3459637.3482264,
+    /// of Paudel et al. 2017 (RP3β, doi:10.1145/2955101) and of Shen et al. 2021 (GF-CF, doi:10.1145/3459637.3482264,
     /// whose exponents are ½, 1, ½).
     ///
     /// The best `neighbours` entries of each row, ties to the smaller number; D_u^−.7 in units of 2⁻²⁰.

@@ -3,7 +3,7 @@ import Platform
 
 extension CoWatch {
     /// What follows a course: first-order transition weights with the 1/distance decay of sequential rules
-    /// (Ludewig & Jannach 2018, "Evaluation of session-based recommendation algorithms", section 3.1.3, SR,
+    /// (Ludewig & Jannach 2018, "Evaluation of session-based recommendation algorithms", SR,
     /// doi:10.1007/s11257-018-9209-6).
     ///
     /// A learner's distinct times in the window are numbered 0, 1, 2 …; a moment of course i at step p and one of

@@ -8,8 +8,8 @@ package enum CoWatch {
 
     /// C = XᵀWX, n_i = C_ii, N = ΣW. Symmetric.
     package enum Measure: String, Sendable, CaseIterable {
-        /// C_ij / (√(n_i·n_j) + shrinkage). Salton & McGill 1983; shrinkage as in Bell & Koren 2007
-        /// (doi:10.1109/ICDM.2007.90): pairs seen seldom count less.
+        /// C_ij / (√(n_i·n_j) + shrinkage): pairs seen seldom count less. Salton & McGill 1983; with the shrink term of
+        /// Ferrari Dacrema et al. 2019 (doi:10.1145/3298689.3347058).
         case cosine
         /// C_ij / (n_i + n_j − C_ij). Jaccard 1912.
         case jaccard

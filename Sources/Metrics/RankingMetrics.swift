@@ -32,6 +32,14 @@ package struct RankedHits: Sendable, Equatable {
         (self.ranks, relevantCount) = (ranks, relevant.count)
     }
 
+    /// From stored ranks.
+    /// - Precondition: ascending, from 1, no more than there are relevant courses.
+    package init(ranks: [Int], relevantCount: Int) {
+        precondition(relevantCount > 0 && ranks.count <= relevantCount && (ranks.first ?? 1) >= 1)
+        precondition(zip(ranks, ranks.dropFirst()).allSatisfy { $0 < $1 })
+        (self.ranks, self.relevantCount) = (ranks, relevantCount)
+    }
+
     private static func position<Relevant: RandomAccessCollection>(_ course: Int, in relevant: Relevant) -> Int?
     where Relevant.Element: BinaryInteger, Relevant.Index == Int {
         var (low, high) = (relevant.startIndex, relevant.endIndex)

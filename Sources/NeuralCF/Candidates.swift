@@ -1,13 +1,13 @@
 import LinearAlgebra
 
 /// The courses that a step scores, and where each lies among them.
-struct Candidates: Sendable {
+package struct Candidates: Sendable {
     /// Course numbers; ascending.
-    let courses: [UInt32]
+    package let courses: [UInt32]
     /// Position of each course among `courses`, −1 if it is not there.
-    let slots: [Int32]
+    package let slots: [Int32]
     /// log of each candidate's probability of being in the sample; empty when all courses are candidates.
-    let logProbability: [Float]
+    package let logProbability: [Float]
 
     var count: Int { courses.count }
 
@@ -21,7 +21,7 @@ struct Candidates: Sendable {
     ///
     /// A course is in the sample with probability 1 − (1 − negatives/C)·(1 − f)^L, f its share of the epoch's labels and
     /// L the step's number of labels.
-    static func sampled(
+    package static func sampled(
         labels: [UInt32], negatives: Int, labelShare: [Double], using random: inout CounterRandom
     ) -> Candidates {
         let courseCount = labelShare.count

@@ -3,19 +3,21 @@ import LinearAlgebra
 /// The steps of an epoch. A step takes examples of one co-watch snapshot only, so that the course tower runs once;
 /// the n examples of a snapshot make ⌈n/batch⌉ steps, and step k takes of shard s the positions
 /// [⌊k·n_s/S⌋, ⌊(k+1)·n_s/S⌋) of its seeded permutation: each example once, all shards end together.
-struct EpochSchedule: Sendable {
-    struct Step: Sendable {
-        var snapshot: Int32
-        var examples: [Example]
+package struct EpochSchedule: Sendable {
+    package struct Step: Sendable {
+        package var snapshot: Int32
+        package var examples: [Example]
+
+        package init(snapshot: Int32, examples: [Example]) { (self.snapshot, self.examples) = (snapshot, examples) }
     }
 
     private let groups: [(snapshot: Int32, shards: [[Example]], steps: Int)]
     /// (group, k) in the order in which they are taken.
     private let order: [(group: Int, k: Int)]
 
-    var stepCount: Int { order.count }
+    package var stepCount: Int { order.count }
 
-    init(shards: [[Example]], batch: Int, epoch: Int, seed: UInt64) {
+    package init(shards: [[Example]], batch: Int, epoch: Int, seed: UInt64) {
         let key = RandomKey(seed: seed, purpose: "ncf.permutation")
         let snapshots = Set(shards.lazy.joined().map(\.snapshot)).sorted()
         groups = snapshots.map { snapshot in
@@ -34,7 +36,7 @@ struct EpochSchedule: Sendable {
         order = all
     }
 
-    func step(_ index: Int) -> Step {
+    package func step(_ index: Int) -> Step {
         let (group, k) = order[index]
         let (snapshot, shards, steps) = groups[group]
         let examples = shards.flatMap { $0[(k * $0.count / steps)..<((k + 1) * $0.count / steps)] }

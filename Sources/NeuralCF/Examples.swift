@@ -2,21 +2,21 @@ import LinearAlgebra
 import Platform
 
 /// One (learner, cut): the context and the labels are ranges of the moments of the learner's shard.
-struct Example: Sendable, Equatable {
-    var shard: Int32
-    var learner: Int32
+package struct Example: Sendable, Equatable {
+    package var shard: Int32
+    package var learner: Int32
     /// Seconds; the model looks from here.
-    var cut: Int64
-    var context: Range<Int>
-    var labels: Range<Int>
+    package var cut: Int64
+    package var context: Range<Int>
+    package var labels: Range<Int>
     /// The newest co-watch snapshot at or before the cut; −1: none yet, courses enter by the diagonal.
-    var snapshot: Int32
+    package var snapshot: Int32
     /// 0, or with random cuts the key that decides which moments of `context` are hidden and so labels.
-    var hideKey: UInt64 = 0
+    package var hideKey: UInt64 = 0
 }
 
 /// Lists the examples of an epoch (docs/ncf.md, "Examples").
-struct ExampleSource: Sendable {
+package struct ExampleSource: Sendable {
     let data: NCFData
     /// t_i, any order.
     let snapshotCuts: [Int64]
@@ -28,19 +28,28 @@ struct ExampleSource: Sendable {
     /// Empty contexts train only what scores them: a course bias.
     let keepsEmptyContexts: Bool
 
-    /// The snapshot cuts of every learner with labels, shard by shard.
-    func snapshotExamples(workers: Workers) -> [Example] {
+    package init(
+        data: NCFData, snapshotCuts: [Int64], end: Int64, windows: TimeWindows, parameters: NCFParameters
+    ) {
+        (self.data, self.snapshotCuts, self.end, self.parameters) = (data, snapshotCuts, end, parameters)
+        (history, labelWindow) = (windows.history, windows.labelWindow)
+        // Without a trend of their own, empty contexts are scored by course biases, which they must train.
+        keepsEmptyContexts = parameters.output == .dot
+    }
+
+    /// The snapshot cuts of every learner with labels, shard by shard; empty contexts too.
+    package func snapshotExamples(workers: Workers) -> [Example] {
         workers.map(data.shards.count) { shard in
             var list: [Example] = []
             for learner in 0..<data.shards[shard].learnerCount {
-                for cut in snapshotCuts { append(shard, learner, cut, to: &list) }
+                for cut in snapshotCuts { append(shard, learner, cut, keepsEmpty: true, to: &list) }
             }
             return list
         }.flatMap { $0 }
     }
 
     /// One epoch's examples, shard by shard; at most about `examplesPerEpoch`.
-    func epoch(_ epoch: Int, workers: Workers) -> [[Example]] {
+    package func epoch(_ epoch: Int, workers: Workers) -> [[Example]] {
         let key = RandomKey(seed: parameters.seed, purpose: "ncf.examples")
         var shards = workers.map(data.shards.count) { shard in
             var list: [Example] = []
@@ -60,7 +69,7 @@ struct ExampleSource: Sendable {
     ) {
         if parameters.examples == .random { return appendRandom(shard, learner, using: &random, to: &list) }
         if parameters.examples != .rolling {
-            for cut in snapshotCuts { append(shard, learner, cut, to: &list) }
+            for cut in snapshotCuts { append(shard, learner, cut, keepsEmpty: keepsEmptyContexts, to: &list) }
         }
         if parameters.examples == .snapshots { return }
         var cuts = rollingCuts(shard, learner)
@@ -69,7 +78,7 @@ struct ExampleSource: Sendable {
             cuts.removeLast(cuts.count - parameters.cutsPerLearner)
             cuts.sort()
         }
-        for cut in cuts { append(shard, learner, cut, to: &list) }
+        for cut in cuts { append(shard, learner, cut, keepsEmpty: keepsEmptyContexts, to: &list) }
     }
 
     /// Each distinct moment before the end.
@@ -82,12 +91,12 @@ struct ExampleSource: Sendable {
         return cuts
     }
 
-    private func append(_ shard: Int, _ learner: Int, _ cut: Int64, to list: inout [Example]) {
+    private func append(_ shard: Int, _ learner: Int, _ cut: Int64, keepsEmpty: Bool, to list: inout [Example]) {
         let moments = data.shards[shard]
         let labels = moments.range(learner, from: cut, to: min(cut + labelWindow, end))
         if labels.isEmpty { return }
         let context = moments.range(learner, from: cut - history, to: cut)
-        if context.isEmpty && !keepsEmptyContexts { return }
+        if context.isEmpty && !keepsEmpty { return }
         list.append(
             Example(
                 shard: Int32(shard), learner: Int32(learner), cut: cut, context: context, labels: labels,

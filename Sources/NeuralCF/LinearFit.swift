@@ -3,13 +3,15 @@ import Platform
 
 /// Fits trend and wide before the towers: softmax regression on snapshot cuts, each example's labels sharing weight 1
 /// (ρ = 1). Convex in the trend weights and γ; the decay (a, b ≥ 0) is found by descent on a grid around it.
-struct LinearFit {
+package struct LinearFit {
     let source: ExampleSource
     let workers: Workers
 
     // Weak pull to "popular within 90 days, a little memory": decides only where there is nothing to learn from.
     private static let prior: [Double] = [0, 0, 1, 0, 2]
-    private static let ridge = 1e-3
+    // In labels. Empty contexts of one cut all face the same candidates: their labels say less than they count.
+    private static let ridgeEmpty = 100.0
+    private static let ridgeOther = 5.0
     private static let gammaIndex = Trend.featureCount
     private static let size = Trend.featureCount + 1
     /// Work item of the sums over examples.
@@ -17,7 +19,9 @@ struct LinearFit {
     /// Values that a and b may take.
     private static let grid: [Double] = [0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2]
 
-    func fit() -> LinearPart {
+    package init(source: ExampleSource, workers: Workers) { (self.source, self.workers) = (source, workers) }
+
+    package func fit() -> LinearPart {
         let (trend, wide) = (source.parameters.trend, usesWide)
         if !trend && !wide { return .none }
         let examples = source.snapshotExamples(workers: workers)
@@ -27,7 +31,8 @@ struct LinearFit {
         let (other, decay) = fitOther(warm, features, trend: trend, wide: wide)
         let none = [Double](repeating: 0, count: Trend.featureCount)
         return LinearPart(
-            trendEmpty: empty ?? none, trendOther: Array(other.prefix(Trend.featureCount)),
+            trendEmpty: empty.map { Array($0.prefix(Trend.featureCount)) } ?? none,
+            trendOther: Array(other.prefix(Trend.featureCount)),
             gamma: max(0, other[Self.gammaIndex]), decay: decay)
     }
 
@@ -74,12 +79,11 @@ struct LinearFit {
             counts[example.cut, default: 0] += 1
         }
         let active = (0..<Self.size).map { $0 < Self.gammaIndex }
-        let total = Double(max(examples.count, 1))
         return ConvexNewton.minimise(Self.prior, active: active) { weights in
             let parts = workers.map(cuts.count) { index in
                 emptyTerm(cuts[index], features[cuts[index]]!, labels[cuts[index]]!, counts[cuts[index]]!, weights).flat
             }
-            return regularised(parts, total, weights)
+            return regularised(parts, examples, weights, strength: Self.ridgeEmpty)
         }.point
     }
 
@@ -153,7 +157,7 @@ struct LinearFit {
                 let range = index * Self.block..<min((index + 1) * Self.block, examples.count)
                 return blockTerm(examples[range], features, weights, decay).flat
             }
-            return regularised(parts, Double(max(examples.count, 1)), weights)
+            return regularised(parts, examples, weights, strength: Self.ridgeOther)
         }
     }
 
@@ -187,19 +191,24 @@ struct LinearFit {
         return SecondOrder(flat: sum, size: Self.size)
     }
 
-    /// The mean over examples plus the ridge.
-    private func regularised(_ parts: [[Double]], _ count: Double, _ weights: [Double]) -> SecondOrder {
+    /// The mean over examples, plus the ridge: λ pseudo-observations against the number of labels.
+    private func regularised(
+        _ parts: [[Double]], _ examples: [Example], _ weights: [Double], strength: Double
+    ) -> SecondOrder {
         var parts = parts
         treeSum(&parts)
         var sum = parts.isEmpty ? SecondOrder(size: Self.size) : SecondOrder(flat: parts[0], size: Self.size)
+        let count = Double(max(examples.count, 1))
+        let labels = examples.reduce(0) { $0 + $1.labels.count }
+        let ridge = strength / Double(max(labels, 1))
         sum.loss /= count
         for i in sum.gradient.indices { sum.gradient[i] /= count }
         for i in sum.hessian.indices { sum.hessian[i] /= count }
         for i in 0..<Self.size {
             let off = weights[i] - Self.prior[i]
-            sum.loss += Self.ridge / 2 * off * off
-            sum.gradient[i] += Self.ridge * off
-            sum.hessian[i * Self.size + i] += Self.ridge
+            sum.loss += ridge / 2 * off * off
+            sum.gradient[i] += ridge * off
+            sum.hessian[i * Self.size + i] += ridge
         }
         return sum
     }

@@ -3,12 +3,12 @@ import LinearAlgebra
 /// Losses of one example over its candidates. Each takes the logits s of N candidates (`excluded` where a course is no
 /// candidate), replaces them by ∂loss/∂s and returns the loss. n is the number of labels; labels are positions among
 /// the candidates, distinct.
-enum RowLoss {
+package enum RowLoss {
     /// What stands for −∞: no candidate.
-    static let excluded: Float = -1e30
+    package static let excluded: Float = -1e30
 
     /// −n^−ρ Σ_labels log p, p the softmax over all candidates.
-    static func softmax(
+    package static func softmax(
         _ logits: UnsafeMutablePointer<Float>, _ count: Int, labels: [Int], rho: Double
     ) -> Double {
         let n = Double(labels.count)
@@ -24,7 +24,7 @@ enum RowLoss {
 
     /// As TensorFlow's sampled softmax: each label alone against the sampled courses that are not its learner's labels.
     /// Logits must have been lessened by the log of each candidate's probability of being in the sample.
-    static func sampledSoftmax(
+    package static func sampledSoftmax(
         _ logits: UnsafeMutablePointer<Float>, _ count: Int, labels: [Int], rho: Double
     ) -> Double {
         let weight = power(Double(labels.count), -rho)
@@ -47,7 +47,7 @@ enum RowLoss {
     }
 
     /// Σ over candidates of log(1 + eˢ) − y·s, y = 1 for labels.
-    static func bce(_ logits: UnsafeMutablePointer<Float>, _ count: Int, labels: [Int]) -> Double {
+    package static func bce(_ logits: UnsafeMutablePointer<Float>, _ count: Int, labels: [Int]) -> Double {
         var loss = 0.0
         for label in labels { loss -= Double(logits[label]) }
         _ = Vector.expSum(count, logits, shift: 0, into: logits)

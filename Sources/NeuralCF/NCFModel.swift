@@ -33,20 +33,27 @@ package final class NCFAtTime: Sendable {
     /// - Parameters:
     ///   - snapshot: the newest at or before `time`.
     ///   - activity: of all learners; only days before `time`'s count.
-    package init(
+    package convenience init(
         model: NCFModel, snapshot: CoWatchSnapshot?, activity: CourseActivity, time: Int64, history: Int64,
         workers: Workers
     ) {
         precondition(snapshot.map { $0.time <= time } ?? true, "a snapshot from the future")
-        self.model = model
-        self.time = time
-        self.history = history
-        towers = TowersAtTime(model.towers, snapshot: snapshot, workers: workers)
-        wide = model.gamma > 0 ? snapshot?.wide ?? .none : .none
         let table = TrendTable(activity: activity, days: [CourseActivity.day(time)], weights: model.linear)
-        let count = activity.courseCount
-        trendEmpty = Array(UnsafeBufferPointer(start: table.row(at: time, emptyContext: true), count: count))
-        trendOther = Array(UnsafeBufferPointer(start: table.row(at: time, emptyContext: false), count: count))
+        func row(_ empty: Bool) -> [Float] {
+            Array(UnsafeBufferPointer(start: table.row(at: time, emptyContext: empty), count: activity.courseCount))
+        }
+        self.init(
+            model: model, towers: TowersAtTime(model.towers, snapshot: snapshot, workers: workers),
+            wide: snapshot?.wide ?? .none, trendEmpty: row(true), trendOther: row(false), time: time, history: history)
+    }
+
+    init(
+        model: NCFModel, towers: TowersAtTime, wide: WideMatrix, trendEmpty: [Float], trendOther: [Float], time: Int64,
+        history: Int64
+    ) {
+        (self.model, self.towers, self.time, self.history) = (model, towers, time, history)
+        self.wide = model.gamma > 0 ? wide : .none
+        (self.trendEmpty, self.trendOther) = (trendEmpty, trendOther)
     }
 
     package var courseCount: Int { trendEmpty.count }
@@ -101,7 +108,9 @@ package struct NCFScorer: CourseScorer {
                 row.update(from: $0.baseAddress!, count: count)
             }
             if alpha != 0 {
-                model.towers.courseBias.withUnsafeBufferPointer { Vector.addScaled(count, alpha, $0.baseAddress!, to: row) }
+                model.towers.courseBias.withUnsafeBufferPointer {
+                    Vector.addScaled(count, alpha, $0.baseAddress!, to: row)
+                }
             }
             if gamma > 0 && !context.isEmpty {
                 moments.withSpan(context) {

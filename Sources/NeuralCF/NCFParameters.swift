@@ -81,7 +81,8 @@ package struct NCFParameters: Codable, Sendable, Equatable {
     /// Labels of an example share a weight of n^(1−ρ).
     package var rho = 0.5
     package var sharedNegatives = 4_000
-    package var batch = 2_048
+    /// Examples of a step; 0: a 64th of the epoch, but 256 to 2,048.
+    package var batch = 0
     package var epochs = 12
     package var patience = 3
     package var learningRate: Float = 5e-3
@@ -96,6 +97,10 @@ package struct NCFParameters: Codable, Sendable, Equatable {
     package var linearExamples = 8_192
 
     package init() {}
+
+    package func batchSize(examples: Int) -> Int {
+        batch > 0 ? batch : min(2_048, max(256, examples / 64))
+    }
 
     package enum Preset: String, Codable, Sendable, CaseIterable { case published, linear, deep }
 

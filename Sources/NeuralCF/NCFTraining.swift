@@ -19,6 +19,10 @@ package struct NCFFit: Sendable {
     /// The epoch whose towers were kept.
     package var epochs: Int
     package var history: [EpochRecord]
+
+    package init(model: NCFModel, epochs: Int, history: [EpochRecord]) {
+        (self.model, self.epochs, self.history) = (model, epochs, history)
+    }
 }
 
 package struct NCFDiverged: Error, Equatable {
@@ -38,7 +42,9 @@ package struct NCFTraining {
         (self.data, self.windows, self.parameters, self.workers) = (data, windows, parameters, workers)
     }
 
-    /// A loss so far above its start means that the steps are too large.
+    // Losses that only too large steps explain. The first step is of one snapshot, and a start from random towers may
+    // get worse before it gets better, so it bounds the first epoch loosely; that one bounds the others.
+    private static let divergenceOfFirst = 4.0
     private static let divergence = 1.25
 
     /// - Parameter progress: called after every epoch, epoch 0 included.
@@ -60,17 +66,23 @@ package struct NCFTraining {
             record.quality = quality
             history.append(record)
             progress(record)
-            if best == nil || quality.warmNDCG > best!.record.quality!.warmNDCG { best = (record, model.towers) }
+            if best == nil || isBetter(quality, than: best!.record.quality!) { best = (record, model.towers) }
             if epoch - best!.record.epoch >= parameters.patience { break }
         }
         return NCFFit(model: chosen(linear, best, run), epochs: best?.record.epoch ?? 0, history: history)
+    }
+
+    /// Guarded towers are a probability model on top of another, judged by its loss; others only rank.
+    private func isBetter(_ quality: EpochQuality, than best: EpochQuality) -> Bool {
+        parameters.guarded ? quality.warmLoss < best.warmLoss : quality.warmNDCG > best.warmNDCG
     }
 
     /// α > 0 only if the gain over trend and wide exceeds one standard error. The towers of the best epoch are kept in
     /// any case: related courses come from their embeddings.
     private func chosen(_ linear: LinearPart, _ best: (record: EpochRecord, towers: Towers)?, _ run: Run) -> NCFModel {
         guard let best, let quality = best.record.quality else {
-            return NCFModel(linear: linear, towers: run.trainer.towers, alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
+            return NCFModel(
+                linear: linear, towers: run.trainer.towers, alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
         }
         let trusted = !parameters.guarded || quality.gain > quality.gainError
         return NCFModel(
@@ -95,11 +107,7 @@ package struct NCFTraining {
     }
 
     private func source(_ cuts: [Int64], end: Int64) -> ExampleSource {
-        // Without a trend of their own, empty contexts are scored by course biases, which they must train.
-        let keepsEmpty = parameters.output == .dot
-        return ExampleSource(
-            data: data, snapshotCuts: cuts, end: end, history: windows.history, labelWindow: windows.labelWindow,
-            parameters: parameters, keepsEmptyContexts: keepsEmpty)
+        ExampleSource(data: data, snapshotCuts: cuts, end: end, windows: windows, parameters: parameters)
     }
 
     /// A training in progress.
@@ -122,7 +130,8 @@ package struct NCFTraining {
             let parameters = source.parameters
             let shards = source.epoch(epoch, workers: trainer.workers)
             let schedule = EpochSchedule(
-                shards: shards, batch: parameters.batch, epoch: epoch, seed: parameters.seed)
+                shards: shards, batch: parameters.batchSize(examples: shards.reduce(0) { $0 + $1.count }), epoch: epoch,
+                seed: parameters.seed)
             if plannedSteps == 0 { plannedSteps = schedule.stepCount * parameters.epochs }
             let share = labelShare(shards)
             var (sum, count) = (0.0, 0)
@@ -136,9 +145,11 @@ package struct NCFTraining {
                 if epoch == 1 && index == 0 { startLoss = loss / Double(step.examples.count) }
             }
             let mean = count == 0 ? 0 : sum / Double(count)
-            if let startLoss, mean > NCFTraining.divergence * startLoss {
+            let factor = epoch == 1 ? NCFTraining.divergenceOfFirst : NCFTraining.divergence
+            if let startLoss, mean > factor * startLoss {
                 throw NCFDiverged(epoch: epoch, step: schedule.stepCount, loss: mean)
             }
+            if epoch == 1 && count > 0 { startLoss = mean }
             return EpochRecord(epoch: epoch, steps: schedule.stepCount, examples: count, loss: mean, quality: nil)
         }
 

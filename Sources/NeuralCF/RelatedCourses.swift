@@ -64,7 +64,9 @@ package struct RelatedCourses: Sendable, Equatable {
     package func share(of codes: [[UInt32]]) -> Share {
         precondition(codes.count == rows.rowCount)
         var holders: [UInt32: [Int]] = [:]
-        for (course, values) in codes.enumerated() { for value in values { holders[value, default: []].append(course) } }
+        for (course, values) in codes.enumerated() {
+            for value in values { holders[value, default: []].append(course) }
+        }
         var share = Share(neighbours: 0, baseRate: 0, courses: 0)
         for (course, values) in codes.enumerated() where !values.isEmpty && !rows.range(course).isEmpty {
             let range = rows.range(course)

@@ -33,7 +33,11 @@ final class SnapshotInputs: Sendable {
             rows.values.withUnsafeBufferPointer { values in
                 for (k, course) in courses.enumerated() {
                     let target = out + k * width
-                    if let bias { target.update(from: bias, count: width) } else { target.update(repeating: 0, count: width) }
+                    if let bias {
+                        target.update(from: bias, count: width)
+                    } else {
+                        target.update(repeating: 0, count: width)
+                    }
                     let norm = inverseNorm[Int(course)]
                     for at in rows.range(Int(course)) {
                         Vector.addScaled(width, norm * values[at], table + Int(columns[at]) * width, to: target)

@@ -8,7 +8,7 @@ import Platform
 ///
 /// Memory beyond the weights and Adam's moments: B × N logits. Work items are blocks of 128 learners and 512 courses;
 /// a product over the batch (Gᵀ·Û) is one matrix product per block of courses, so no order depends on threads.
-final class TowerTrainer {
+package final class TowerTrainer {
     static let learnerBlock = 128
     static let courseBlock = 512
 
@@ -19,8 +19,8 @@ final class TowerTrainer {
     let parameters: NCFParameters
     let loss: NCFParameters.Loss
     let latestPublication: Int64
-    private(set) var towers: Towers
-    var gradient: [Float]
+    package var towers: Towers
+    package var gradient: [Float]
     private var first: [Float]
     private var second: [Float]
     private var snapshotInputs: [Int32: SnapshotInputs] = [:]
@@ -29,7 +29,7 @@ final class TowerTrainer {
 
     var layout: TowerLayout { towers.layout }
 
-    init(data: NCFData, towers: Towers, linear: LinearPart, trend: TrendTable, workers: Workers) {
+    package init(data: NCFData, towers: Towers, linear: LinearPart, trend: TrendTable, workers: Workers) {
         (self.data, self.towers, self.linear, self.trend, self.workers) = (data, towers, linear, trend, workers)
         parameters = towers.parameters
         loss = parameters.loss.resolved(courses: data.courseCount)
@@ -49,7 +49,7 @@ final class TowerTrainer {
     }
 
     /// - Returns: the sum of the examples' losses before the step.
-    func train(_ step: EpochSchedule.Step, epoch: Int, labelShare: [Double], rate: Float) -> Double {
+    package func train(_ step: EpochSchedule.Step, epoch: Int, labelShare: [Double], rate: Float) -> Double {
         stepNumber += 1
         let loss = accumulate(step, epoch: epoch, labelShare: labelShare)
         Adam().update(
@@ -62,7 +62,7 @@ final class TowerTrainer {
     }
 
     /// Adds the gradient of the mean loss of a step to `gradient`; returns the summed loss.
-    func accumulate(_ step: EpochSchedule.Step, epoch: Int, labelShare: [Double]) -> Double {
+    package func accumulate(_ step: EpochSchedule.Step, epoch: Int, labelShare: [Double]) -> Double {
         let batch = TowerBatch(step, epoch: epoch, trainer: self)
         let candidates = candidates(batch, labelShare)
         let needed = batch.examples.count * candidates.count

@@ -13,48 +13,59 @@ package final class TowersAtTime: Sendable {
     /// C × width: what watching a course adds to the first layer.
     private let learnerRows: Matrix
 
-    /// - Parameter snapshot: the newest at or before the time from which learners will be scored; nil: none yet.
-    package init(_ towers: Towers, snapshot: CoWatchSnapshot?, workers: Workers) {
+    /// - Parameters:
+    ///   - snapshot: the newest at or before the time from which learners will be scored; nil: none yet.
+    ///   - courseVectors: as stored; nil: computed here.
+    package init(_ towers: Towers, snapshot: CoWatchSnapshot?, courseVectors: Matrix? = nil, workers: Workers) {
         let layout = towers.layout
-        self.towers = towers
         let inputs = SnapshotInputs(snapshot?.similarity, courseCount: layout.courseCount)
+        self.towers = towers
         self.inputs = inputs
-        let all = (0..<layout.courseCount).map { UInt32($0) }
-        func projected(_ side: TowerLayout.Side, bias: Bool) -> FloatBuffer {
-            let out = FloatBuffer(layout.courseCount * layout.width)
-            let (table, offset) = (
-                layout.tensor("\(side).table")!.offset, layout.tensor("\(side).bias")!.offset
-            )
-            towers.weights.withUnsafeBufferPointer { weights in
-                all.withUnsafeBufferPointer { all in
-                    let start = weights.baseAddress!
-                    forEachBlock(all.count, TowerTrainer.courseBlock, workers) { rows in
-                        inputs.project(
-                            UnsafeBufferPointer(rebasing: all[rows]), table: start + table,
-                            bias: bias ? start + offset : nil, width: layout.width,
-                            into: out.start + rows.lowerBound * layout.width)
-                    }
-                }
-            }
-            return out
-        }
+        self.courseVectors = courseVectors ?? Self.courseVectors(towers, inputs, workers)
+        courseBias =
+            layout.tensor("course.output_bias").map { Array(towers.weights[$0.range]) }
+            ?? [Float](repeating: 0, count: layout.courseCount)
+        let rows =
+            towers.parameters.learnerRows == .cowatch
+            ? Self.projected(towers, inputs, .learner, bias: false, workers).array
+            : Array(towers.weights[layout.tensor("learner.table")!.range])
+        learnerRows = Matrix(rows: layout.courseCount, columns: layout.width, values: rows)
+    }
+
+    private static func courseVectors(_ towers: Towers, _ inputs: SnapshotInputs, _ workers: Workers) -> Matrix {
+        let layout = towers.layout
         let activations = TowerActivations(
-            rowCount: layout.courseCount, dimensions: layout.dimensions, first: projected(.course, bias: true))
+            rowCount: layout.courseCount, dimensions: layout.dimensions,
+            first: projected(towers, inputs, .course, bias: true, workers))
         let pass = TowerPass(inference: towers, side: .course)
         towers.weights.withUnsafeBufferPointer { weights in
             forEachBlock(layout.courseCount, TowerTrainer.courseBlock, workers) { rows in
                 pass.forward(rows, activations, weights: weights.baseAddress!)
             }
         }
-        courseVectors = Matrix(rows: layout.courseCount, columns: layout.embedding, values: activations.unit.array)
-        courseBias =
-            layout.tensor("course.output_bias").map { Array(towers.weights[$0.range]) }
-            ?? [Float](repeating: 0, count: layout.courseCount)
-        let table = layout.tensor("learner.table")!
-        let rows =
-            towers.parameters.learnerRows == .cowatch
-            ? projected(.learner, bias: false).array : Array(towers.weights[table.range])
-        learnerRows = Matrix(rows: layout.courseCount, columns: layout.width, values: rows)
+        return Matrix(rows: layout.courseCount, columns: layout.embedding, values: activations.unit.array)
+    }
+
+    /// Every course's normalised co-watch row times a tower's table: C × width.
+    private static func projected(
+        _ towers: Towers, _ inputs: SnapshotInputs, _ side: TowerLayout.Side, bias: Bool, _ workers: Workers
+    ) -> FloatBuffer {
+        let layout = towers.layout
+        let out = FloatBuffer(layout.courseCount * layout.width)
+        let all = (0..<layout.courseCount).map { UInt32($0) }
+        let (table, offset) = (layout.tensor("\(side).table")!.offset, layout.tensor("\(side).bias")!.offset)
+        towers.weights.withUnsafeBufferPointer { weights in
+            all.withUnsafeBufferPointer { all in
+                let start = weights.baseAddress!
+                forEachBlock(all.count, TowerTrainer.courseBlock, workers) { rows in
+                    inputs.project(
+                        UnsafeBufferPointer(rebasing: all[rows]), table: start + table,
+                        bias: bias ? start + offset : nil, width: layout.width,
+                        into: out.start + rows.lowerBound * layout.width)
+                }
+            }
+        }
+        return out
     }
 
     /// Learner embeddings at a time (learners × embedding); zero for empty contexts.

@@ -65,7 +65,8 @@ struct WideRow: ~Copyable {
     private mutating func addDense(_ span: MomentSpan, _ matrix: Matrix) {
         matrix.values.withUnsafeBufferPointer { b in
             for k in 0..<span.count {
-                Vector.addScaled(courseCount, weights[k], b.baseAddress! + Int(span.courses[k]) * courseCount, to: values)
+                Vector.addScaled(
+                    courseCount, weights[k], b.baseAddress! + Int(span.courses[k]) * courseCount, to: values)
             }
         }
         touchedCount = -1  // all of them

@@ -91,9 +91,15 @@ package struct Watches: Sendable, Equatable {
     package var time: [Int64]
     /// Watched seconds; NaN means that the log does not say.
     package var seconds: [Float]
+    /// Code into the dictionary of channels; `UInt32.max` means none.
+    package var channel: [UInt32]
 
-    package init(learner: [UInt32], course: [UInt32], time: [Int64], seconds: [Float]) {
+    /// - Parameter channel: nil means none in all rows.
+    package init(
+        learner: [UInt32], course: [UInt32], time: [Int64], seconds: [Float], channel: [UInt32]? = nil
+    ) {
         (self.learner, self.course, self.time, self.seconds) = (learner, course, time, seconds)
+        self.channel = channel ?? [UInt32](repeating: .max, count: learner.count)
     }
 
     package var count: Int { learner.count }

@@ -10,9 +10,16 @@ package enum LogsShards {
     package static func engagements(_ shard: Int, of shards: Int) -> String {
         ShardName.of("engagements", shard, of: shards)
     }
-    /// What follows T has the same names under `after/`; read by `evaluate` alone.
-    package static func after(_ name: String) -> String { "after/" + name }
-    /// - Parameter column: `courses.<name>`, `learners.<name>`, `engagements.kind`, `engagements.channel`.
+    package static func suppressions(_ shard: Int, of shards: Int) -> String {
+        ShardName.of("suppressions", shard, of: shards)
+    }
+    /// Those that concern all learners.
+    package static let generalSuppressions = "suppressions\(ShardName.suffix)"
+    /// What follows T has the same names in a folder with a manifest of its own; read by `evaluate` alone.
+    package static let afterFolder = "after"
+    package static func after(_ name: String) -> String { "\(afterFolder)/\(name)" }
+    /// - Parameter column: `courses.<name>`, `learners.<name>`, `watches.channel`, `engagements.kind`,
+    ///   `engagements.channel`.
     package static func dictionary(_ column: String) -> String { "dictionary-\(column)\(ShardName.suffix)" }
 
     // MARK: Dictionaries
@@ -142,6 +149,7 @@ package enum LogsShards {
         shard.add("time", watches.time)
         shard.add("seconds", watches.seconds.map { $0.isNaN ? 0 : $0 })
         shard.add("seconds.valid", watches.seconds.map { !$0.isNaN })
+        addChannel(watches.channel, to: &shard)
         return shard
     }
 
@@ -150,7 +158,18 @@ package enum LogsShards {
         let valid: [Bool] = try shard.values("seconds.valid")
         return Watches(
             learner: try shard.values("learner"), course: try shard.values("course"), time: try shard.values("time"),
-            seconds: zip(seconds, valid).map { $1 ? $0 : .nan })
+            seconds: zip(seconds, valid).map { $1 ? $0 : .nan }, channel: try channel(shard))
+    }
+
+    private static func addChannel(_ channel: [UInt32], to shard: inout ShardBuilder) {
+        shard.add("channel", channel.map { $0 == .max ? 0 : $0 })
+        shard.add("channel.valid", channel.map { $0 != .max })
+    }
+
+    private static func channel(_ shard: Shard) throws -> [UInt32] {
+        let codes: [UInt32] = try shard.values("channel")
+        let valid: [Bool] = try shard.values("channel.valid")
+        return zip(codes, valid).map { $1 ? $0 : .max }
     }
 
     package static func encode(_ engagements: Engagements) -> ShardBuilder {
@@ -160,17 +179,49 @@ package enum LogsShards {
         shard.add("time", engagements.time)
         shard.add("label", engagements.label)
         shard.add("kind", engagements.kind)
-        shard.add("channel", engagements.channel.map { $0 == .max ? 0 : $0 })
-        shard.add("channel.valid", engagements.channel.map { $0 != .max })
+        addChannel(engagements.channel, to: &shard)
         return shard
     }
 
     package static func engagements(_ shard: Shard) throws -> Engagements {
-        let channel: [UInt32] = try shard.values("channel")
-        let valid: [Bool] = try shard.values("channel.valid")
-        return Engagements(
+        Engagements(
             learner: try shard.values("learner"), course: try shard.values("course"), time: try shard.values("time"),
             label: try shard.values("label"), kind: try shard.values("kind"),
-            channel: zip(channel, valid).map { $1 ? $0 : .max })
+            channel: try channel(shard))
+    }
+
+    // MARK: Suppressions
+
+    package static func encode(_ suppressions: Suppressions) -> ShardBuilder {
+        var shard = ShardBuilder(kind: "suppressions", rows: suppressions.count)
+        shard.add("learner", suppressions.learner.map { $0 == .max ? 0 : $0 })
+        shard.add("learner.valid", suppressions.learner.map { $0 != .max })
+        shard.add("course", suppressions.course.map { $0 == .max ? 0 : $0 })
+        shard.add("course.valid", suppressions.course.map { $0 != .max })
+        shard.add("scope", suppressions.scope)
+        return shard
+    }
+
+    package static func suppressions(_ shard: Shard) throws -> Suppressions {
+        func codes(_ name: String) throws -> [UInt32] {
+            zip(try shard.values(name, as: UInt32.self), try shard.values(name + ".valid", as: Bool.self))
+                .map { $1 ? $0 : .max }
+        }
+        return Suppressions(
+            learner: try codes("learner"), course: try codes("course"), scope: try shard.values("scope"))
+    }
+
+    // MARK: The course dictionary
+
+    /// SHA-256 of the course ids with their lengths (4 bytes, little-endian), in order: course numbers of two shards
+    /// mean the same courses if and only if this agrees.
+    package static func catalogueDigest(_ ids: [String]) -> String {
+        var bytes: [UInt8] = []
+        for id in ids {
+            let length = UInt32(id.utf8.count)
+            for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
+            bytes += Array(id.utf8)
+        }
+        return Digest.sha256(bytes)
     }
 }

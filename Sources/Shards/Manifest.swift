@@ -85,6 +85,12 @@ package struct Manifest: Codable, Sendable, Equatable {
 
     package static let fileName = "manifest.json"
 
+    /// Subfolders with a manifest of their own, whose files this one does not list.
+    package var nested: [String] {
+        get { if case .text(let names)? = facts["nested"] { names.split(separator: ",").map(String.init) } else { [] } }
+        set { facts["nested"] = newValue.isEmpty ? nil : .text(newValue.sorted().joined(separator: ",")) }
+    }
+
     package func encoded() -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -82,21 +82,36 @@ package final class StageOutput: Sendable {
     package var listed: [String: Manifest.File] { files.withLock { $0 } }
 
     /// Writes the manifest last and puts the folder in its place. Nothing after this may fail the stage.
-    package func commit(_ manifest: Manifest) throws {
+    /// - Parameter nested: manifests of subfolders: what lies there is listed in them, not in the stage's own, so that
+    ///   its digest does not depend on it.
+    package func commit(_ manifest: Manifest, nested: [String: Manifest] = [:]) throws {
         var manifest = manifest
         manifest.outputs = listed
         let folder = "\(run)/\(stage)"
         let old = folder + ".old"
         for subfolder in Set(manifest.outputs.keys.map { ($0 as NSString).deletingLastPathComponent })
-        where !subfolder.isEmpty {
+        where !subfolder.isEmpty && nested[subfolder] == nil {
             try FileSystem.syncFolder(partialPath + "/" + subfolder)
         }
+        for (subfolder, inner) in nested { try place(inner, in: subfolder, movingFrom: &manifest) }
+        manifest.nested = Array(nested.keys)
         try FileSystem.write(manifest.encoded(), to: partialPath + "/" + Manifest.fileName)
         try FileSystem.syncFolder(partialPath)
         if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }
         try FileSystem.rename(partialPath, folder)
         try FileSystem.syncFolder(run)
         try? FileSystem.removeAll(old)
+    }
+
+    private func place(_ inner: Manifest, in subfolder: String, movingFrom outer: inout Manifest) throws {
+        var inner = inner
+        let prefix = subfolder + "/"
+        for (name, file) in outer.outputs where name.hasPrefix(prefix) {
+            inner.outputs[String(name.dropFirst(prefix.count))] = file
+            outer.outputs[name] = nil
+        }
+        try place(inner.encoded(), prefix + Manifest.fileName)
+        try FileSystem.syncFolder(partialPath + "/" + subfolder)
     }
 
     /// Throws the partial folder away.

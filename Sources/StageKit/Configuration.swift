@@ -167,6 +167,11 @@ package struct Slice: Sendable {
         }
     }
 
+    /// nil for `auto`.
+    package func automaticNumber(_ path: String) -> Double? {
+        if case .text = value(path) { nil } else { number(path) }
+    }
+
     package func boolean(_ path: String) -> Bool {
         guard case .boolean(let value) = value(path) else { preconditionFailure("\(path) is no boolean") }
         return value

@@ -5,6 +5,8 @@ package struct Parameter: Sendable {
         /// `auto` or an integer in the range.
         case automaticInteger(ClosedRange<Int>)
         case number(ClosedRange<Double>)
+        /// `auto` or a number in the range.
+        case automaticNumber(ClosedRange<Double>)
         case boolean
         case choice([String])
         case text
@@ -41,6 +43,8 @@ package struct Parameter: Sendable {
         case .integer(let r): "an integer from \(r.lowerBound) to \(r.upperBound)"
         case .automaticInteger(let r): "auto or an integer from \(r.lowerBound) to \(r.upperBound)"
         case .number(let r): "a number from \(Value.number(r.lowerBound).yaml) to \(Value.number(r.upperBound).yaml)"
+        case .automaticNumber(let r):
+            "auto or a number from \(Value.number(r.lowerBound).yaml) to \(Value.number(r.upperBound).yaml)"
         case .boolean: "true or false"
         case .choice(let names): names.joined(separator: ", ")
         case .text: "a text"
@@ -60,8 +64,11 @@ package struct Parameter: Sendable {
         case (.integer(let r), .integer(let v)), (.automaticInteger(let r), .integer(let v)):
             return r.contains(v) ? value : nil
         case (.automaticInteger, .text("auto")): return value
-        case (.number(let r), .integer(let v)): return r.contains(Double(v)) ? .number(Double(v)) : nil
-        case (.number(let r), .number(let v)): return r.contains(v) ? value : nil
+        case (.automaticNumber, .text("auto")): return value
+        case (.number(let r), .integer(let v)), (.automaticNumber(let r), .integer(let v)):
+            return r.contains(Double(v)) ? .number(Double(v)) : nil
+        case (.number(let r), .number(let v)), (.automaticNumber(let r), .number(let v)):
+            return r.contains(v) ? value : nil
         case (.boolean, .boolean): return value
         case (.choice(let names), .text(let v)): return names.contains(v) ? value : nil
         case (.choice(let names), .boolean), (.choice(let names), .integer):

@@ -37,7 +37,7 @@ package enum StageName: String, CaseIterable, Sendable {
         case .blend: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix]
         case .exportTopK: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend]
         case .evaluate: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend, .exportTopK]
-        case .publishRun: [.blend, .exportTopK, .evaluate]
+        case .publishRun: [.importLogs, .blend, .exportTopK, .evaluate]
         }
     }
 
@@ -51,7 +51,7 @@ package enum StageName: String, CaseIterable, Sendable {
         case .buildCooccurrence: ["cowatch"]
         case .trainNCF: ["run.seed", "ncf"]
         case .trainGLMix: ["run.seed", "glmix"]
-        case .blend: ["run.seed", "blend"]
+        case .blend: ["run.seed", "blend", "export.exclude", "export.completed_fraction"]
         case .exportTopK: ["export"]
         case .evaluate: ["run.seed", "evaluate"]
         case .publishRun: ["publish"]

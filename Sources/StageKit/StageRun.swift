@@ -18,6 +18,8 @@ package final class StageRun {
     package let output: StageOutput
     /// Filled in by the stage: as_of, newest_event, catalogue (taken from the inputs), counts, facts.
     package var manifest: Manifest
+    /// Manifests of subfolders whose files the stage's own does not list (`logs/after/`).
+    package var nested: [String: Manifest] = [:]
     private var opened: [StageName: StageInput] = [:]
     private var timings: [(String, Double)] = []
     private let start = ProcessInfo.processInfo.systemUptime
@@ -65,7 +67,7 @@ package final class StageRun {
     }
 
     /// Both were made from the same generation of everything they share, and of each other.
-    private static func agree(_ a: StageInput, _ aStage: StageName, _ b: StageInput, _ bStage: StageName) throws {
+    package static func agree(_ a: StageInput, _ aStage: StageName, _ b: StageInput, _ bStage: StageName) throws {
         var pairs: [(String, String?, String?)] = a.manifest.inputs.keys.map {
             ($0, a.manifest.inputs[$0], b.manifest.inputs[$0])
         }
@@ -83,6 +85,7 @@ package final class StageRun {
     /// Writes a shard with the run's standard metadata.
     package func write(_ shard: ShardBuilder, as file: String, shardNumber: (Int, of: Int)? = nil) throws {
         var shard = shard
+        let manifest = nested.first { file.hasPrefix($0.key + "/") }?.value ?? manifest
         shard.metadata["lectern.version"] = Lectern.release
         shard.metadata["stage"] = name.rawValue
         shard.metadata["as_of"] = String(manifest.asOf)
@@ -125,7 +128,7 @@ package final class StageRun {
         ]
         stats["steps"] = .list(timings.map { .map(["name": .text($0.0), "seconds": .number($0.1)]) })
         try output.write(Value.map(stats).jsonBytes(), as: "stats.json", listed: false)
-        try output.commit(manifest)
+        try output.commit(manifest, nested: nested)
         let counts = manifest.counts.keys.sorted().map { "\($0) \(manifest.counts[$0]!)" }.joined(separator: ", ")
         log.info("done: \(counts); \(Self.seconds(seconds)), peak memory \(peak >> 20) MiB")
     }

@@ -95,6 +95,12 @@ enum StageState {
                 return "\(folder)/\(name) has \(status.bytes) bytes, the manifest says \(file.bytes)"
             }
         }
+        for subfolder in manifest.nested.map({ "\(folder)/\($0)" }) {
+            guard let (inner, _) = try? Manifest.read(stageFolder: subfolder) else {
+                return "\(subfolder)/\(Manifest.fileName) is missing or damaged"
+            }
+            if let damage = damage(subfolder, inner) { return damage }
+        }
         return nil
     }
 

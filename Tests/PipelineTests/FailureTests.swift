@@ -78,11 +78,11 @@ import Testing
         defer { place.remove() }
         let small = place.folder + "/small"
         try FileSystem.createFolder(small)
-        guard try PipelineTests.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small]).code == 0 else {
+        guard try execute(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small]).code == 0 else {
             print("fullDisk: skipped, no permission to mount a small file system")
             return
         }
-        defer { _ = try? PipelineTests.run(["umount", small]) }
+        defer { _ = try? execute(["umount", small]) }
         let outcome = try place.make("stages", out: small)
         failure(outcome, 74, "No space left on device")
         #expect(try leftovers("\(small)/latest").isEmpty)

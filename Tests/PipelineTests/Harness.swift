@@ -18,12 +18,12 @@ struct Outcome {
 
 /// Runs a command to its end, with both outputs captured through files (pipes would fill).
 @discardableResult
-func run(_ command: [String], environment: [String: String] = [:]) throws -> Outcome {
+func execute(_ command: [String], environment: [String: String] = [:]) throws -> Outcome {
     let folder = NSTemporaryDirectory() + "lectern-io-\(UUID().uuidString)"
     try FileSystem.createFolder(folder)
     defer { try? FileSystem.removeAll(folder) }
-    FileManager.default.createFile(atPath: folder + "/out", contents: nil)
-    FileManager.default.createFile(atPath: folder + "/err", contents: nil)
+    try FileSystem.write([], to: folder + "/out")
+    try FileSystem.write([], to: folder + "/err")
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = command
@@ -47,14 +47,17 @@ struct Workplace {
     var data: String { folder + "/logs" }
     var out: String { folder + "/out" }
 
-    /// 300 learners, 60 courses, 400 days; training kept short.
+    /// Training kept short.
     static let quick = "ncf.epochs=2 filter.snapshots=3"
 
-    init() throws {
+    /// Small by default: most tests ask for behaviour, not quality.
+    init(learners: Int = 300, courses: Int = 60, days: Int = 400) throws {
         folder = NSTemporaryDirectory() + "lectern-\(UUID().uuidString)"
         try FileSystem.createFolder(folder)
         let made = try tool(
-            "generate-logs", "--out", folder + "/logs", "--learners", "300", "--courses", "60", "--days", "400")
+            "generate-logs", "--out", folder + "/logs", "--learners", "\(learners)", "--courses", "\(courses)",
+            "--days",
+            "\(days)")
         #expect(made.code == 0, "\(made.errors)")
     }
 
@@ -63,7 +66,7 @@ struct Workplace {
     func make(_ target: String, run name: String = "latest", out: String? = nil, _ more: String...) throws -> Outcome {
         let arguments = ["make", target, "DATASET=sample", "DATA=\(data)", "OUT=\(out ?? self.out)", "RUN=\(name)"]
         let set = more.contains { $0.hasPrefix("SET=") } ? [] : ["SET=\(Self.quick)"]
-        return try PipelineTests.run(arguments + set + more)
+        return try execute(arguments + set + more)
     }
 
     /// Digest of every shard and listed file of a run, by path: what must be the same whenever a run is the same.
@@ -82,5 +85,5 @@ struct Workplace {
 /// One of the project's executables.
 @discardableResult
 func tool(_ name: String, _ arguments: String...) throws -> Outcome {
-    try run([root + "/bin/" + name] + arguments)
+    try execute([root + "/bin/" + name] + arguments)
 }

@@ -83,5 +83,5 @@ import Testing
     }
 
     /// A file's text, gzipped or not.
-    private func text(_ path: String) throws -> String { try run(["zcat", "-f", path]).output }
+    private func text(_ path: String) throws -> String { try execute(["zcat", "-f", path]).output }
 }

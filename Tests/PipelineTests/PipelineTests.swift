@@ -68,7 +68,7 @@ import Testing
         for (i, milliseconds) in [100, 400, 900, 1500, 2200].enumerated() {
             let out = "\(place.folder)/killed\(i)"
             let seconds = String(format: "%.1f", Double(milliseconds) / 1000)
-            let killed = try PipelineTests.run([
+            let killed = try execute([
                 "setsid", "-w", "timeout", "-s", "KILL", seconds, "make", "stages", "DATASET=sample",
                 "DATA=\(place.data)",
                 "OUT=\(out)", "SET=\(Workplace.quick)",

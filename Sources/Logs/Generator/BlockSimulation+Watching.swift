@@ -41,14 +41,24 @@ extension BlockSimulation {
             let stays = catalogue.courses[last].topic
             if learner.interest(in: stays, at: time) > 0 { topic = stays }
         }
+        for _ in 0..<3 {
+            if let found = pick(from: catalogue.cell(language: language, topic: topic), week: week) { return found }
+            topic = learner.drawTopic(at: time, using: &random)
+        }
+        // Nothing new in the topics that came to mind.
+        return random.chance(0.3) ? draw(catalogue.cells(language: language), week: week) : nil
+    }
+
+    /// A course of one language and topic that is not known yet: the first that is liked, else the last one looked at.
+    private mutating func pick(from cell: Range<Int>, week: Int) -> Int? {
         var found: Int? = nil
         for _ in 0..<6 {
-            guard let course = draw(catalogue.cell(language: language, topic: topic), week: week) else { break }
+            guard let course = draw(cell, week: week) else { break }
             if state(course).known { continue }
             found = course
             if random.chance(liking(of: course)) { break }
         }
-        return found ?? draw(catalogue.cells(language: language), week: week)
+        return found
     }
 
     mutating func draw(_ cell: Range<Int>, week: Int) -> Int? {

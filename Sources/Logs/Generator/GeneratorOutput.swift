@@ -1,13 +1,5 @@
 import Foundation
-
-package enum GeneratorError: Error, Equatable {
-    /// The options cannot be used (exit 64).
-    case options(String)
-    /// The output folder cannot be made or may not be replaced (exit 73).
-    case cannotCreate(path: String, reason: String)
-    /// Writing failed, a full disk included (exit 74).
-    case cannotWrite(path: String, reason: String)
-}
+import Shards
 
 /// A folder that appears whole or not at all: files go to `<folder>.partial`, which is renamed at the end.
 struct GeneratorOutput {
@@ -16,46 +8,40 @@ struct GeneratorOutput {
     /// Its presence says that a folder was made by the generator, and may be replaced by it.
     static let mark = "truth/model.json"
 
+    /// Starts an empty partial folder.
+    /// - Throws: `.cannotCreate` if `folder` holds what the generator did not make.
     init(folder: String) throws {
         var folder = folder
         while folder.count > 1 && folder.hasSuffix("/") { folder.removeLast() }
         self.folder = folder
-        let files = FileManager.default
-        var isFolder: ObjCBool = false
-        if files.fileExists(atPath: folder, isDirectory: &isFolder) {
-            let entries = isFolder.boolValue ? (try? files.contentsOfDirectory(atPath: folder)) : nil
-            let ours = files.fileExists(atPath: folder + "/" + Self.mark)
-            if entries == nil || !(entries!.isEmpty || ours) {
-                throw GeneratorError.cannotCreate(
-                    path: folder, reason: "exists and was not made by generate-logs; name a new folder")
+        if FileSystem.exists(folder) {
+            let isOurs = FileSystem.exists(folder + "/" + Self.mark)
+            let isEmpty = try FileSystem.isFolder(folder) && FileSystem.list(folder).isEmpty
+            if !isOurs && !isEmpty {
+                throw LecternError(
+                    .cannotCreate,
+                    "\(folder): exists and was not made by generate-logs, so it is not replaced; name a new folder")
             }
         }
-        do {
-            if files.fileExists(atPath: partial) { try files.removeItem(atPath: partial) }
-            try files.createDirectory(atPath: partial + "/truth", withIntermediateDirectories: true)
-        } catch {
-            throw GeneratorError.cannotCreate(path: partial, reason: error.localizedDescription)
-        }
+        try FileSystem.removeAll(partial)
+        try FileSystem.createFolder(partial + "/truth")
     }
 
-    /// Puts the finished folder in place of an earlier one.
+    /// Puts the finished folder in the place of an earlier one.
     func commit() throws {
-        let files = FileManager.default
         let old = folder + ".old"
-        do {
-            if files.fileExists(atPath: old) { try files.removeItem(atPath: old) }
-            if files.fileExists(atPath: folder) { try files.moveItem(atPath: folder, toPath: old) }
-            try files.moveItem(atPath: partial, toPath: folder)
-            if files.fileExists(atPath: old) { try files.removeItem(atPath: old) }
-        } catch {
-            throw GeneratorError.cannotWrite(path: folder, reason: error.localizedDescription)
-        }
+        try FileSystem.syncFolder(partial + "/truth")
+        try FileSystem.syncFolder(partial)
+        try FileSystem.removeAll(old)
+        if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }
+        try FileSystem.rename(partial, folder)
+        try FileSystem.removeAll(old)
     }
 
-    func discard() { try? FileManager.default.removeItem(atPath: partial) }
+    func discard() { try? FileSystem.removeAll(partial) }
 }
 
-/// One file, written from the front. Closed by `finish`, or when it goes after an error.
+/// One file, written from the front. Closed when it goes, after `finish` or an error.
 final class OutputFile {
     let path: String
     private let descriptor: Int32
@@ -64,29 +50,29 @@ final class OutputFile {
     /// - Parameter path: ending in `.gz` for a gzip member, any other for plain bytes.
     init(path: String) throws {
         self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         member = path.hasSuffix(".gz") ? GzipMember() : nil
-        if descriptor < 0 { throw GeneratorError.cannotCreate(path: path, reason: String(cString: strerror(errno))) }
-        if member != nil { try GzipMember.header.withUnsafeBufferPointer { try write($0) } }
+        if descriptor < 0 { throw Self.failure(path, .cannotCreate, "create") }
+        if member != nil { try GzipMember.header.withUnsafeBytes { try write($0) } }
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
     func write(_ block: DeflatedBlock) throws {
         member!.add(block)
-        try block.bytes.withUnsafeBufferPointer { try write($0) }
+        try block.bytes.withUnsafeBytes { try write($0) }
     }
 
     /// Plain bytes for a plain file; compressed as a block of their own for another.
     func write(text: String) throws {
-        var text = text
-        if member != nil { return try write(text.withUTF8 { DeflatedBlock($0) }) }
-        try text.withUTF8 { try write($0) }
+        var rows = RowBytes(capacity: text.utf8.count)
+        rows.append(text)
+        try write(rows: rows)
     }
 
     func write(rows: borrowing RowBytes) throws {
         if member != nil { return try write(DeflatedBlock(rows)) }
-        try write(UnsafeBufferPointer(start: rows.base, count: rows.count))
+        try write(UnsafeRawBufferPointer(start: rows.base, count: rows.count))
     }
 
     /// A whole file at once.
@@ -98,20 +84,15 @@ final class OutputFile {
 
     /// Ends the gzip member and waits until the bytes are on the disk.
     func finish() throws {
-        if let member { try member.trailer.withUnsafeBufferPointer { try write($0) } }
-        if fsync(descriptor) != 0 { throw failure() }
+        if let member { try member.trailer.withUnsafeBytes { try write($0) } }
+        if fsync(descriptor) != 0 { throw Self.failure(path, .ioError, "sync") }
     }
 
-    private func write(_ bytes: UnsafeBufferPointer<UInt8>) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let part = UnsafeBufferPointer(rebasing: rest)
-            let count = Foundation.write(descriptor, part.baseAddress, part.count)
-            if count < 0 && errno == EINTR { continue }
-            if count <= 0 { throw failure() }
-            rest = rest.dropFirst(count)
-        }
+    private func write(_ bytes: UnsafeRawBufferPointer) throws {
+        try FileSystem.writeAll(descriptor, bytes, path)
     }
 
-    private func failure() -> GeneratorError { .cannotWrite(path: path, reason: String(cString: strerror(errno))) }
+    private static func failure(_ path: String, _ code: ExitCode, _ action: String) -> LecternError {
+        LecternError(code, "\(path): cannot \(action): \(String(cString: strerror(errno)))")
+    }
 }

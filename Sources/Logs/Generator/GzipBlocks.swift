@@ -25,14 +25,15 @@ struct DeflatedBlock: Sendable {
         precondition(status == Z_OK, "zlib refused its parameters")
         defer { deflateEnd(&stream) }
         let bound = Int(deflateBound(&stream, UInt(raw.count))) + 16
-        return [UInt8](unsafeUninitializedCapacity: bound) { out, count in
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: bound) { out in
             stream.next_in = UnsafeMutablePointer(mutating: raw.baseAddress)
             stream.avail_in = UInt32(raw.count)
             stream.next_out = out.baseAddress
             stream.avail_out = UInt32(bound)
             let status = CZlib.deflate(&stream, Z_SYNC_FLUSH)
             precondition(status == Z_OK && stream.avail_in == 0 && stream.avail_out > 0)
-            count = bound - Int(stream.avail_out)
+            // A copy of the right size: a batch of these is held at once.
+            return Array(out[0..<bound - Int(stream.avail_out)])
         }
     }
 }

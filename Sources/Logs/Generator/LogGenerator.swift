@@ -1,5 +1,5 @@
-import Foundation
 import LinearAlgebra
+import Shards
 
 /// Generates a synthetic learning platform as CSV files (docs/generator.md).
 ///
@@ -9,9 +9,9 @@ package struct LogGenerator {
     package let platform: SyntheticPlatform
     let workers: Workers
 
-    /// - Throws: `GeneratorError.options`.
+    /// - Throws: `.usage` if the options cannot be used.
     package init(options: GeneratorOptions, workers: Workers) throws {
-        if let problem = options.problem { throw GeneratorError.options(problem) }
+        if let problem = options.problem { throw LecternError(.usage, problem) }
         platform = SyntheticPlatform(options: options)
         self.workers = workers
     }
@@ -19,7 +19,7 @@ package struct LogGenerator {
     private static let blocksPerBatch = 64
 
     /// Writes everything to `folder`, which is there whole afterwards or as it was before.
-    /// - Parameter progress: called after each batch with the number of learners done.
+    /// - Parameter progress: called after each batch with the number of learners in it.
     package func write(to folder: String, progress: (Int) -> Void = { _ in }) throws -> GeneratorCounts {
         let output = try GeneratorOutput(folder: folder)
         do {
@@ -41,13 +41,14 @@ package struct LogGenerator {
             let events = try EventFiles(folder: folder, number: file, options: options)
             let blocks = (0..<options.blocks).filter { options.file(ofBlock: $0) == file }
             for first in stride(from: blocks[0], through: blocks.last!, by: Self.blocksPerBatch) {
+                let before = counts.learners
                 let count = min(Self.blocksPerBatch, blocks.last! + 1 - first)
                 for block in workers.map(count, { simulate(block: first + $0) }) {
                     counts.add(block.counts)
                     try events.write(block)
                     try learners.write(block)
                 }
-                progress(counts.learners)
+                progress(counts.learners - before)
             }
             try events.finish()
         }

@@ -32,7 +32,7 @@ package final class SyntheticPlatform: Sendable {
 
     // Measured, at the default size: rows of watches per session (clicks on shelves lead to some, too), and
     // impressions per shelf once courses already watched are left out.
-    private static let watchesPerSession = 2.2
+    private static let watchesPerSession = 1.95
     private static let impressionsPerShelf = 3.3
 
     /// The mean share of all learning during which a learner is a member, from 4,096 draws.

@@ -1,0 +1,113 @@
+import CZlib
+import Foundation
+import Shards
+
+/// The bytes of a file from the front; gzip is recognised by its content, and may have any number of members.
+/// Memory: two buffers of 256 KiB. Not safe from several threads at once.
+final class ByteSource {
+    let path: String
+    private let descriptor: Int32
+    private let input: UnsafeMutablePointer<UInt8>
+    private static let inputBytes = 1 << 18
+    /// Bytes of `input` that are still to be used.
+    private var pending: Range<Int> = 0..<0
+    private var stream: UnsafeMutablePointer<z_stream>?
+    private var withinMember = false
+    private var ended = false
+
+    init(path: String) throws {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        input = .allocate(capacity: Self.inputBytes)
+        guard descriptor >= 0 else { throw Self.failure(path, "open") }
+        try refill()
+        if pending.count >= 2 && input[0] == 0x1f && input[1] == 0x8b { try startInflating() }
+    }
+
+    deinit {
+        if let stream {
+            inflateEnd(stream)
+            stream.deallocate()
+        }
+        input.deallocate()
+        if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// Fills as much of a buffer as it can.
+    /// - Returns: the number of bytes; 0 at the end of the file.
+    func read(into out: UnsafeMutablePointer<UInt8>, capacity: Int) throws -> Int {
+        var filled = 0
+        while filled < capacity && !ended {
+            let got =
+                stream == nil
+                ? try copy(into: out + filled, capacity: capacity - filled)
+                : try inflated(into: out + filled, capacity: capacity - filled)
+            filled += got
+        }
+        return filled
+    }
+
+    private func copy(into out: UnsafeMutablePointer<UInt8>, capacity: Int) throws -> Int {
+        if pending.isEmpty { try refill() }
+        if pending.isEmpty {
+            ended = true
+            return 0
+        }
+        let count = min(capacity, pending.count)
+        out.update(from: input + pending.lowerBound, count: count)
+        pending = pending.dropFirst(count)
+        return count
+    }
+
+    private func refill() throws {
+        var got = Foundation.read(descriptor, input, Self.inputBytes)
+        while got < 0 && errno == EINTR { got = Foundation.read(descriptor, input, Self.inputBytes) }
+        if got < 0 { throw Self.failure(path, "read") }
+        pending = 0..<got
+    }
+
+    // MARK: gzip
+
+    private func startInflating() throws {
+        let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        self.stream = stream
+        // 15 + 16: a gzip wrapper around the largest window; zlib checks header, CRC-32 and length of each member.
+        let status = inflateInit2_(stream, 31, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+        precondition(status == Z_OK, "inflateInit2: \(status)")
+    }
+
+    private func inflated(into out: UnsafeMutablePointer<UInt8>, capacity: Int) throws -> Int {
+        let stream = stream!
+        if pending.isEmpty { try refill() }
+        if pending.isEmpty {
+            if withinMember { throw LecternError.data("\(path): the gzip data ends in the middle: the file is cut") }
+            ended = true
+            return 0
+        }
+        if !withinMember {
+            inflateReset(stream)
+            withinMember = true
+        }
+        let room = min(capacity, 1 << 30)
+        stream.pointee.next_in = input + pending.lowerBound
+        stream.pointee.avail_in = UInt32(pending.count)
+        stream.pointee.next_out = out
+        stream.pointee.avail_out = UInt32(room)
+        let status = inflate(stream, Z_NO_FLUSH)
+        pending = (pending.upperBound - Int(stream.pointee.avail_in))..<pending.upperBound
+        switch status {
+        case Z_STREAM_END: withinMember = false
+        case Z_OK, Z_BUF_ERROR: break
+        default:
+            let why = stream.pointee.msg.map { String(cString: $0) } ?? "error \(status)"
+            throw LecternError.data("\(path): damaged gzip data: \(why)")
+        }
+        return room - Int(stream.pointee.avail_out)
+    }
+
+    private static func failure(_ path: String, _ action: String) -> LecternError {
+        let why = String(cString: strerror(errno))
+        return LecternError(errno == ENOENT ? .inputMissing : .ioError, "\(path): cannot \(action): \(why)")
+    }
+}

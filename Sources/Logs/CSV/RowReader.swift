@@ -1,0 +1,169 @@
+import Foundation
+import Shards
+
+/// Whole rows of a file: a piece that one thread can parse without the others.
+package final class RowBlock {
+    fileprivate(set) var bytes: UnsafeMutablePointer<UInt8>
+    fileprivate var capacity: Int
+    /// Where the rows start and end in `bytes`.
+    fileprivate(set) var range = 0..<0
+    /// Line number of the first row, from 1.
+    fileprivate(set) var firstLine = 1
+
+    fileprivate init(capacity: Int) {
+        self.capacity = capacity
+        bytes = .allocate(capacity: capacity)
+    }
+
+    deinit { bytes.deallocate() }
+
+    fileprivate func grow(to capacity: Int, keeping count: Int) {
+        let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+        larger.update(from: bytes, count: count)
+        bytes.deallocate()
+        (bytes, self.capacity) = (larger, capacity)
+    }
+}
+
+/// Cuts a CSV or TSV file into blocks of whole rows. Line breaks within quotes end no row.
+/// Memory: one block and the unfinished row behind it.
+package final class RowReader {
+    let path: String
+    let form: RowForm
+    private let source: ByteSource
+    private let blockBytes: Int
+    private var carry: [UInt8] = []
+    private var line = 1
+    private var ended = false
+    /// The first block, between the header's reading and the first call of `next`.
+    private var first: RowBlock?
+    /// Fields of the header row.
+    package private(set) var header: [String] = []
+
+    /// No row is that long: a quote was opened and never closed.
+    static let longestRow = 1 << 26
+    static let mostColumns = 10_000
+
+    /// Opens a file and reads its header.
+    /// - Throws: `.badData` if there is none.
+    package init(path: String, form: RowForm, blockBytes: Int = 1 << 20) throws {
+        (self.path, self.form, self.blockBytes) = (path, form, blockBytes)
+        source = try ByteSource(path: path)
+        guard let block = try read() else { throw LecternError.data("\(path): empty, expected a header line") }
+        try checkEncoding(block)
+        let cursor = RowCursor(form: form, columns: Self.mostColumns)
+        cursor.start(block)
+        guard cursor.next(), cursor.problem == nil, cursor.count <= Self.mostColumns else {
+            throw LecternError.data("\(path):1: expected a header line with names of columns")
+        }
+        header = (0..<cursor.count).map { cursor[$0].string }
+        block.range = cursor.consumed..<block.range.upperBound
+        block.firstLine = cursor.nextLine
+        first = block
+    }
+
+    /// The next whole rows; nil at the end.
+    package func next() throws -> RowBlock? {
+        if let block = first {
+            first = nil
+            return block
+        }
+        return try read()
+    }
+
+    private func checkEncoding(_ block: RowBlock) throws {
+        let bytes = UnsafeBufferPointer(start: block.bytes, count: block.range.upperBound)
+        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { block.range = 3..<block.range.upperBound }
+        if bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff]) {
+            throw LecternError.data("\(path): UTF-16, expected UTF-8; convert it (iconv -f UTF-16 -t UTF-8)")
+        }
+    }
+
+    private func read() throws -> RowBlock? {
+        if ended && carry.isEmpty { return nil }
+        let block = RowBlock(capacity: carry.count + blockBytes)
+        carry.withUnsafeBufferPointer {
+            if let base = $0.baseAddress { block.bytes.update(from: base, count: $0.count) }
+        }
+        var count = carry.count
+        carry = []
+        while true {
+            if !ended {
+                count += try source.read(into: block.bytes + count, capacity: block.capacity - count)
+                ended = count < block.capacity
+            }
+            let (end, open) = form.lastRowEnd(block.bytes, count)
+            if let open, ended || count >= Self.longestRow { throw unclosed(block, at: open) }
+            if !ended && end == 0 {
+                guard count < Self.longestRow else {
+                    throw LecternError.data(
+                        "\(path):\(line): a row of more than \(count >> 20) MiB; is this a text file?")
+                }
+                block.grow(to: 2 * block.capacity, keeping: count)
+                continue
+            }
+            let cut = ended ? count : end
+            carry = Array(UnsafeBufferPointer(start: block.bytes + cut, count: count - cut))
+            block.range = 0..<cut
+            block.firstLine = line
+            line += RowForm.lineBreaks(block.bytes, cut)
+            return cut == 0 ? nil : block
+        }
+    }
+
+    private func unclosed(_ block: RowBlock, at offset: Int) -> LecternError {
+        let line = line + RowForm.lineBreaks(block.bytes, offset)
+        return .data("\(path):\(line): a quote is opened and never closed; double the quotes within a field")
+    }
+}
+
+/// What separates fields, and whether quotes mean anything.
+package struct RowForm: Sendable, Equatable {
+    package var delimiter: UInt8
+    /// RFC 4180: a field that starts with `"` ends with `"`, may hold delimiters and line breaks, and `""` for a quote.
+    package var quoted: Bool
+
+    package init(delimiter: UInt8, quoted: Bool) { (self.delimiter, self.quoted) = (delimiter, quoted) }
+
+    static let quote = UInt8(ascii: "\"")
+    static let newline = UInt8(ascii: "\n")
+
+    /// End of the last whole row (0 if there is none), and where a quote was opened that is not closed.
+    func lastRowEnd(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> (end: Int, open: Int?) {
+        if !quoted || memchr(bytes, Int32(Self.quote), count) == nil {
+            var end = count
+            while end > 0 && bytes[end - 1] != Self.newline { end -= 1 }
+            return (end, nil)
+        }
+        var end = 0
+        var at = 0
+        field: while at < count {
+            if bytes[at] == Self.quote {
+                let open = at
+                at += 1
+                while true {
+                    guard let found = memchr(bytes + at, Int32(Self.quote), count - at) else { return (end, open) }
+                    at = UnsafeRawPointer(found) - UnsafeRawPointer(bytes) + 1
+                    if at == count || bytes[at] != Self.quote { break }
+                    at += 1
+                }
+            }
+            while at < count {
+                let byte = bytes[at]
+                at += 1
+                if byte == delimiter { continue field }
+                if byte == Self.newline {
+                    end = at
+                    continue field
+                }
+            }
+        }
+        return (end, nil)
+    }
+
+    static func lineBreaks(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+        var breaks = 0
+        for i in 0..<count where bytes[i] == newline { breaks += 1 }
+        return breaks
+    }
+}

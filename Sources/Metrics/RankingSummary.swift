@@ -1,0 +1,109 @@
+import LinearAlgebra
+
+/// Means with intervals for the slices of one evaluation: all learners, warm and cold ones, by history length, by
+/// segment. Macro averages: every row (learner and cut) counts once.
+package struct RankingSummary: Sendable, Equatable, Codable {
+    package struct Slice: Sendable, Equatable, Codable {
+        package var name: String
+        package var rows: Int
+        package var learners: Int
+        /// Model → `ndcg@20` → mean with interval.
+        package var metrics: [String: [String: Interval]]
+        /// The reference's metric minus the model's, paired by learner.
+        package var differences: [String: [String: Interval]]
+    }
+
+    /// The model whose differences to the others are given.
+    package var reference: String
+    package var models: [String]
+    package var slices: [Slice]
+
+    package subscript(slice: String) -> Slice? { slices.first { $0.name == slice } }
+
+    /// - Parameters:
+    ///   - cutoffs: k, ascending.
+    ///   - historyBounds: first history lengths of the buckets, ascending, from 1.
+    ///   - reference: one of the models.
+    package init(
+        _ learners: EvaluatedLearners, cutoffs: [Int], historyBounds: [Int], reference: String, bootstrap: Bootstrap,
+        workers: Workers
+    ) {
+        (self.reference, models) = (reference, learners.models)
+        let units = RankingSummary.units(learners.ids)
+        slices = RankingSummary.sliceRows(learners, historyBounds).map { name, rows in
+            Slice(name, rows, learners, units, cutoffs, reference, bootstrap, workers)
+        }
+    }
+
+    package static func name(_ metric: RankingMetric, _ k: Int) -> String { "\(metric.rawValue)@\(k)" }
+
+    private static func units(_ ids: [String]) -> [Int] {
+        var numbers: [String: Int] = [:]
+        return ids.map { id in
+            if let number = numbers[id] { return number }
+            let number = numbers.count
+            numbers[id] = number
+            return number
+        }
+    }
+
+    /// Slices without rows are left out, but for `all`, `warm` and `cold`.
+    private static func sliceRows(_ learners: EvaluatedLearners, _ bounds: [Int]) -> [(String, [Int])] {
+        let all = Array(0..<learners.count)
+        var slices = [
+            ("all", all), ("warm", all.filter { learners.history[$0] > 0 }),
+            ("cold", all.filter { learners.history[$0] == 0 }),
+        ]
+        for (at, first) in bounds.enumerated() {
+            let end = at + 1 < bounds.count ? bounds[at + 1] : .max
+            let name = end == .max ? "history \(first)+" : "history \(first)-\(end - 1)"
+            let rows = all.filter { learners.history[$0] >= first && learners.history[$0] < end }
+            if !rows.isEmpty { slices.append((name, rows)) }
+        }
+        for segment in Set(learners.segments).subtracting([""]).sorted() {
+            slices.append(("segment \(segment)", all.filter { learners.segments[$0] == segment }))
+        }
+        return slices
+    }
+}
+
+extension RankingSummary.Slice {
+    fileprivate init(
+        _ name: String, _ rows: [Int], _ learners: EvaluatedLearners, _ units: [Int], _ cutoffs: [Int],
+        _ reference: String, _ bootstrap: Bootstrap, _ workers: Workers
+    ) {
+        (self.name, self.rows) = (name, rows.count)
+        let rowUnits = rows.map { units[$0] }
+        self.learners = Set(rowUnits).count
+        (metrics, differences) = ([:], [:])
+        // One table of columns, so that all share their resamples.
+        var (keys, columns) = ([(model: String, metric: String, difference: Bool)](), [[Double]]())
+        var referenceColumns: [String: [Double]] = [:]
+        let order = learners.models.indices.sorted { a, _ in learners.models[a] == reference }
+        for model in order {
+            let name = learners.models[model]
+            for metric in RankingMetric.allCases {
+                for k in cutoffs where k <= learners.depths[model] {
+                    let column = rows.map { metric.value(learners.hits[model][$0], at: k) }
+                    let key = RankingSummary.name(metric, k)
+                    keys.append((name, key, false))
+                    columns.append(column)
+                    if name == reference {
+                        referenceColumns[key] = column
+                    } else if let base = referenceColumns[key] {
+                        keys.append((name, key, true))
+                        columns.append(zip(base, column).map { $0 - $1 })
+                    }
+                }
+            }
+        }
+        let intervals = bootstrap.intervals(columns: columns, learners: rowUnits, workers: workers)
+        for (key, interval) in zip(keys, intervals) {
+            if key.difference {
+                differences[key.model, default: [:]][key.metric] = interval
+            } else {
+                metrics[key.model, default: [:]][key.metric] = interval
+            }
+        }
+    }
+}

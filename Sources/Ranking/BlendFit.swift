@@ -1,0 +1,127 @@
+import LinearAlgebra
+
+/// How the blend is fitted.
+package struct BlendSettings: Sendable, Equatable {
+    /// Weights of ncf, glmix and recent where nothing can be fitted; > 0.
+    package var priorWeights: [Double]
+    /// λ of every parameter but the common intercept, in the unit of summed losses.
+    package var l2: Double
+    package var folds: Int
+    /// Fewer learners than this in a group: the prior weights.
+    package var leastLearners: Int
+
+    package init(priorWeights: [Double] = [1, 0.25, 0.25], l2: Double = 10, folds: Int = 5, leastLearners: Int = 30) {
+        precondition(priorWeights.count == BlendLayout.scoreCount && priorWeights.allSatisfy { $0 > 0 })
+        precondition(l2 > 0 && folds >= 2)
+        (self.priorWeights, self.l2, self.folds, self.leastLearners) = (priorWeights, l2, folds, leastLearners)
+    }
+}
+
+/// Fits the parameters of one group of learners.
+package struct BlendFitter: Sendable {
+    package let examples: BlendExamples
+    package let layout: BlendLayout
+    package let scale: TraitScale
+    package let settings: BlendSettings
+
+    package init(_ examples: BlendExamples, layout: BlendLayout, scale: TraitScale, settings: BlendSettings) {
+        (self.examples, self.layout, self.scale, self.settings) = (examples, layout, scale, settings)
+    }
+
+    package struct Fitted: Sendable, Equatable {
+        /// The best fixed mixture: the same weights for every learner. Also the prior mean of the personal ones.
+        package var mixture: [Double]
+        package var personal: [Double]
+        /// False: the prior weights, because there were too few learners or only one kind of label.
+        package var isFitted: Bool
+    }
+
+    /// The prior weights, and nothing else.
+    package var priorParameters: [Double] {
+        var theta = [Double](repeating: 0, count: layout.count)
+        for score in 0..<BlendLayout.scoreCount {
+            theta[layout.base(score)] = Self.inverseSoftplus(settings.priorWeights[score])
+        }
+        return theta
+    }
+
+    /// - Parameter learners: positions in `examples.learners`.
+    package func fit(_ learners: [Int], workers: Workers) -> Fitted {
+        let prior = priorParameters
+        let (positives, rows) = learners.reduce(into: (0, 0)) { sum, learner in
+            for row in examples.range(learner) { sum.0 += examples.labels[row] ? 1 : 0 }
+            sum.1 += examples.range(learner).count
+        }
+        if learners.count < settings.leastLearners || positives == 0 || positives == rows {
+            return Fitted(mixture: prior, personal: prior, isFitted: false)
+        }
+        var start = prior
+        start[layout.intercept] = Scalar.log(Double(positives) / Double(rows - positives))
+        let mixture = minimise(objective(learners, around: prior), from: start, free: isCommon, workers)
+        let personal = minimise(
+            objective(learners, around: mixture), from: mixture, free: { _ in true }, workers)
+        return Fitted(mixture: mixture, personal: personal, isFitted: true)
+    }
+
+    private func objective(_ learners: [Int], around mean: [Double]) -> BlendObjective {
+        var penalty = [Double](repeating: settings.l2, count: layout.count)
+        penalty[layout.intercept] = 0
+        var prior = [Double](repeating: 0, count: layout.count)
+        for score in 0..<BlendLayout.scoreCount { prior[layout.base(score)] = mean[layout.base(score)] }
+        return BlendObjective(
+            examples, learners: learners, layout: layout, scale: scale, penalty: penalty, prior: prior)
+    }
+
+    /// Whether a parameter is one of the fixed mixture's.
+    private func isCommon(_ parameter: Int) -> Bool {
+        parameter == layout.intercept || parameter >= layout.isolated
+            || (0..<BlendLayout.scoreCount).contains { layout.base($0) == parameter }
+    }
+
+    /// Damped Gauss–Newton with Cholesky (Nocedal & Wright 2006, section 10.3) over the free parameters; Armijo
+    /// backtracking. Stops when the decrement ½·gᵀH⁻¹g is at most 1e-9 of the loss.
+    private func minimise(
+        _ objective: BlendObjective, from start: [Double], free: (Int) -> Bool, _ workers: Workers
+    ) -> [Double] {
+        let free = (0..<layout.count).filter(free)
+        var theta = start
+        var value = objective.evaluate(theta, workers: workers)
+        for _ in 0..<100 {
+            let direction = step(value, free)
+            let descent = free.indices.reduce(0.0) { $0 + direction[$1] * value.gradient[free[$1]] }
+            if -descent / 2 <= 1e-9 * max(1, value.loss) { break }
+            var length = 1.0
+            var accepted = false
+            while length > 1e-6 {
+                var trial = theta
+                for (i, p) in free.enumerated() { trial[p] += length * direction[i] }
+                let next = objective.evaluate(trial, workers: workers)
+                if next.loss <= value.loss + 1e-4 * length * descent {
+                    (theta, value, accepted) = (trial, next, true)
+                    break
+                }
+                length /= 2
+            }
+            if !accepted { break }
+        }
+        return theta
+    }
+
+    /// −H⁻¹g over the free parameters.
+    private func step(_ value: BlendObjective.Value, _ free: [Int]) -> [Double] {
+        let (n, d) = (free.count, layout.count)
+        var hessian = [Double](repeating: 0, count: n * n)
+        var direction = free.map { -value.gradient[$0] }
+        for i in 0..<n {
+            for j in 0..<n { hessian[i * n + j] = value.hessian[free[i] * d + free[j]] }
+            // The common intercept has no penalty; where labels are nearly certain its curvature is tiny.
+            hessian[i * n + i] += 1e-9
+        }
+        do { try Cholesky.factor(n, &hessian) } catch { preconditionFailure("Gauss–Newton matrix is not definite") }
+        Cholesky.solve(n, factor: hessian, &direction)
+        return direction
+    }
+
+    /// η with softplus(η) = w.
+    static func inverseSoftplus(_ w: Double) -> Double { w > 30 ? w : Scalar.log(Scalar.exp(w) - 1) }
+}

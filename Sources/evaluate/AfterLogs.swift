@@ -1,0 +1,79 @@
+import LinearAlgebra
+import Platform
+import ShardKinds
+import Shards
+import StageKit
+
+/// One learner shard as evaluation sees it: who has which relevant courses in the window.
+struct ShardLabels {
+    /// Rows: the learners known before T, then those that appear only after it.
+    var ids: [String]
+    var knownLearners: Int
+    /// By row: courses that became relevant in the window, ascending; numbers from the catalogue's count on are courses
+    /// that exist only after T.
+    var relevant: [[UInt32]]
+    /// By row, for the known ones: segment or empty.
+    var segments: [String]
+}
+
+/// `logs/` and `logs/after/` together: learners and courses that exist only after T have the numbers that follow those
+/// of `logs/`. Moments after T come from the same filter with the same thresholds, over the watch time on both sides
+/// of T.
+struct AfterLogs {
+    let logs: StageInput
+    let after: StageInput
+    let shards: Int
+    private let filter: WatchFilter
+    /// By course number, those that exist only after T included.
+    private let thresholds: [Float]
+    private let segmentNames: [String]
+
+    init(run: String, logs: StageInput, watched: StageInput, catalogue: Catalogue) throws {
+        self.logs = logs
+        after = try StageInput(
+            run: run, stage: logs.manifest.stage, folder: "\(StageName.importLogs.folder)/\(LogsShards.afterFolder)")
+        guard after.manifest.asOf == logs.manifest.asOf, after.manifest.catalogue == logs.manifest.catalogue else {
+            throw LecternError.data(
+                "\(after.folder): made for another T or catalogue than \(logs.folder); run make import-logs")
+        }
+        shards = logs.names("learners").count
+        let filter = try WatchedShards.filter(watched)
+        self.filter = filter
+        thresholds = try (catalogue.duration + LogsShards.catalogue(after).duration).map(filter.threshold)
+        let segments = LogsShards.dictionary("learners.segment")
+        segmentNames = logs.has(segments) ? try LogsShards.dictionary(logs.shard(segments)).values : []
+    }
+
+    /// Times of all watch events from T on, unordered.
+    func times(_ shard: Int) throws -> [Int64] {
+        try after.shard(LogsShards.watches(shard, of: shards)).values("time")
+    }
+
+    func labels(_ shard: Int, from: Int64, to: Int64) throws -> ShardLabels {
+        let name = LogsShards.watches(shard, of: shards)
+        let known = try LogsShards.learners(logs.shard(LogsShards.learners(shard, of: shards)))
+        let ids = try known.ids + LogsShards.learners(after.shard(LogsShards.learners(shard, of: shards))).ids
+        let later = try LogsShards.watches(after.shard(name))
+        for row in 0..<later.count
+        where Int(later.learner[row]) >= ids.count || Int(later.course[row]) >= thresholds.count {
+            throw LecternError.data(
+                "\(after.folder)/\(name): row \(row): learner \(later.learner[row]) of \(ids.count), course "
+                    + "\(later.course[row]) of \(thresholds.count); run make import-logs")
+        }
+        let joined = WatchesAcrossCut(
+            before: try LogsShards.watches(logs.shard(name)), after: later, learnerCount: ids.count)
+        let (moments, _) = filter.moments(joined.watches, learners: ids.count, thresholds: thresholds)
+        return ShardLabels(
+            ids: ids, knownLearners: known.count,
+            relevant: (0..<ids.count).map { moments.courses[moments.range($0, from: from, to: to)].sorted() },
+            segments: segments(known, rows: ids.count))
+    }
+
+    private func segments(_ known: Learners, rows: Int) -> [String] {
+        var segments = [String](repeating: "", count: rows)
+        if case .categorical(let codes, let valid)? = known.attributes.columns["segment"] {
+            for row in 0..<known.count where valid[row] { segments[row] = segmentNames[Int(codes[row])] }
+        }
+        return segments
+    }
+}

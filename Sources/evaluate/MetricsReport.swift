@@ -1,0 +1,105 @@
+import Foundation
+import Metrics
+import ShardKinds
+import StageKit
+
+/// `metrics.json`, and the tables made from it.
+struct MetricsReport: Codable {
+    /// A whole-list number at one cut-off.
+    struct Lists: Codable {
+        var coverage: Double
+        var gini: Double
+        var novelty: Double
+        var overlap: Double
+    }
+
+    /// A line of the validation table, where nothing follows T.
+    struct Validation: Codable {
+        var model: String
+        var against: String
+        var group: String
+        var metric: String
+        var learners: Int
+        var mean: Double
+        var low: Double
+        var high: Double
+    }
+
+    /// The name of the protocol, beside every number.
+    var protocolName = MetricsReport.afterT
+    var asOf: [Int64]
+    /// End of each window; null: all that follows.
+    var windowEnd: [Int64?]
+    var eligibleCourses: [Int]
+    var counts: [String: Int] = [:]
+    /// Model → k → number; for several cuts their mean.
+    var lists: [String: [String: Lists]] = [:]
+    var ranking: RankingSummary?
+    var validation: [Validation]?
+
+    enum CodingKeys: String, CodingKey {
+        case protocolName = "protocol"
+        case asOf = "as_of"
+        case windowEnd = "window_end"
+        case eligibleCourses = "eligible_courses"
+        case counts, lists, ranking, validation
+    }
+
+    static let afterT =
+        "full ranking over all courses eligible at T, courses watched before T removed; relevant: courses whose "
+        + "watch time passes the filter in [T, window end); macro average over learners with a relevant course"
+    static let noneAfterT = "validation: nothing follows T; out-of-fold lists as of t_v against [t_v, T), half B"
+
+    func encoded() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return [UInt8](try encoder.encode(self)) + [0x0a]
+    }
+
+    init(asOf: [Int64], windowEnd: [Int64?], eligibleCourses: [Int]) {
+        (self.asOf, self.windowEnd, self.eligibleCourses) = (asOf, windowEnd, eligibleCourses)
+    }
+
+    init(_ bytes: [UInt8]) throws { self = try JSONDecoder().decode(MetricsReport.self, from: Data(bytes)) }
+
+    // MARK: As text
+
+    func text(k: Int) -> String {
+        var text = ""
+        for (at, end) in zip(asOf, windowEnd) {
+            text += "T \(Moment.text(at)), window " + (end.map { "to \(Moment.text($0))" } ?? "all that follows") + "\n"
+        }
+        text += protocolName + "\n\n"
+        if let validation { return text + Self.text(validation) }
+        guard let ranking else { return text }
+        text += ranking.text(slices: ["warm", "cold", "all"], k: k)
+        return text + "\n" + listsText(k, models: ranking.models)
+    }
+
+    private func listsText(_ k: Int, models: [String]) -> String {
+        var lines = [["lists at \(k)", "coverage", "Gini", "novelty (bits)", "mean overlap"]]
+        for model in models {
+            guard let numbers = lists[model]?[String(k)] else { continue }
+            lines.append([
+                model, RankingSummary.number(numbers.coverage), RankingSummary.number(numbers.gini),
+                String(format: "%.2f", numbers.novelty), RankingSummary.number(numbers.overlap),
+            ])
+        }
+        return RankingSummary.aligned(lines)
+    }
+
+    private static func text(_ validation: [Validation]) -> String {
+        ["warm", "cold", "all"].map { group in
+            var lines = [["\(group)", "learners", "NDCG@20 (95 %)", "Recall@20 (95 %)"]]
+            let own = validation.filter { $0.group == group && $0.against.isEmpty }
+            for entry in own where entry.metric == "ndcg" {
+                let recall = own.first { $0.model == entry.model && $0.metric == "recall" }
+                func cell(_ e: Validation) -> String {
+                    RankingSummary.text(Interval(mean: e.mean, low: e.low, high: e.high))
+                }
+                lines.append([entry.model, String(entry.learners), cell(entry), recall.map(cell) ?? "–"])
+            }
+            return RankingSummary.aligned(lines)
+        }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,55 @@
+import Platform
+import ShardKinds
+import Shards
+
+/// The lists that a run made: each model alone and the blend from `blended/`, the exported ones from `topk/`.
+struct StoredLists {
+    static let names = ["ncf", "glmix", "blend", "export"]
+
+    let blended: StageInput
+    let topk: StageInput
+    let shards: Int
+    let courseCount: Int
+    /// For learners unknown before T: what a serving layer would show them. A model alone has none: the blend's.
+    private let defaults: (blend: [UInt32], export: [UInt32])
+
+    init(blended: StageInput, topk: StageInput, shards: Int, courseCount: Int) throws {
+        (self.blended, self.topk, self.shards, self.courseCount) = (blended, topk, shards, courseCount)
+        let candidates = try BlendedShards.candidates(blended.shard(BlendedShards.defaults)).lists
+        let exported = try TopKShards.lists(topk.shard(TopKShards.defaults)).lists
+        defaults = (
+            candidates.count > 0 ? Array(candidates[0]) : [], exported.count > 0 ? Array(exported[0]) : []
+        )
+    }
+
+    /// By name, the lists of a shard's learners, checked.
+    func lists(_ shard: Int, learners: Int) throws -> [RankedLists] {
+        let single = try BlendedShards.single(blended.shard(BlendedShards.single(shard, of: shards)))
+        let blend = try BlendedShards.candidates(blended.shard(BlendedShards.candidates(shard, of: shards)))
+        let export = try TopKShards.lists(topk.shard(TopKShards.topk(shard, of: shards)))
+        let all = [single.ncf, single.glmix, blend.lists, export.lists]
+        for (name, lists) in zip(Self.names, all) {
+            let folder = name == "export" ? topk.folder : blended.folder
+            guard lists.count == learners else {
+                throw LecternError.data("\(folder): shard \(shard): \(lists.count) \(name) lists, \(learners) learners")
+            }
+            try check(lists, "\(folder): shard \(shard): \(name)")
+        }
+        return all
+    }
+
+    /// By name, for a learner unknown before T.
+    var defaultLists: [[UInt32]] { [defaults.blend, defaults.blend, defaults.blend, defaults.export] }
+
+    private func check(_ lists: RankedLists, _ place: String) throws {
+        var seen = [Int](repeating: -1, count: courseCount)
+        for list in 0..<lists.count {
+            for course in lists[list] {
+                guard Int(course) < courseCount, seen[Int(course)] != list else {
+                    throw LecternError.data("\(place): list \(list): course \(course) is unknown or stands there twice")
+                }
+                seen[Int(course)] = list
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Serving
+import ShardKinds
+import Shards
+import StageKit
+
+/// Fills the folder of a publication: hard links to what serves and explains it, and the difference to the last one.
+struct Publication {
+    let inputs: PublicationInputs
+    let gates: Gates
+
+    init(_ inputs: PublicationInputs, _ gates: Gates) { (self.inputs, self.gates) = (inputs, gates) }
+
+    /// Folders that are taken whole, but for training rows; of the others only the manifest.
+    private static let whole: Set<StageName> = [.exportTopK, .evaluate, .trainNCF, .trainGLMix]
+
+    func write(to shelf: Shelf, now: PublishedLists, difference: ListDifference?) throws {
+        if FileSystem.exists(shelf.path(inputs.publicationName)) { return }
+        let folder = try shelf.begin(inputs.publicationName)
+        for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
+            try link(stage, into: folder)
+        }
+        let report = inputs.run + "/report"
+        if FileSystem.isFolder(report) { try linkAll(report, "report", into: folder) }
+        try writeDelta(now, difference, folder + "/delta")
+        try FileSystem.write(FileSystem.read(inputs.run + "/gates.json"), to: folder + "/gates.json")
+        try shelf.finish(inputs.publicationName)
+    }
+
+    private func link(_ stage: StageName, into folder: String) throws {
+        let source = "\(inputs.run)/\(stage.folder)"
+        let target = "\(folder)/\(stage.folder)"
+        let (manifest, _) = try Manifest.read(stageFolder: source)
+        if Self.whole.contains(stage) {
+            for (name, file) in manifest.outputs.sorted(by: { $0.key < $1.key }) where !name.contains("examples") {
+                guard FileSystem.status("\(source)/\(name)")?.bytes == file.bytes else {
+                    throw LecternError.data(
+                        "\(source)/\(name): missing or not of the size its manifest says; run make all")
+                }
+                try Shelf.link("\(source)/\(name)", "\(target)/\(name)")
+            }
+        }
+        if stage == .blend {
+            for name in [BlendedShards.weights, BlendedShards.validation] {
+                try Shelf.link("\(source)/\(name)", "\(target)/\(name)")
+            }
+        }
+        try Shelf.link("\(source)/\(Manifest.fileName)", "\(target)/\(Manifest.fileName)")
+    }
+
+    private func linkAll(_ source: String, _ name: String, into folder: String) throws {
+        for entry in try FileSystem.list(source) {
+            if FileSystem.isFolder("\(source)/\(entry)") {
+                try linkAll("\(source)/\(entry)", "\(name)/\(entry)", into: folder)
+            } else {
+                try Shelf.link("\(source)/\(entry)", "\(folder)/\(name)/\(entry)")
+            }
+        }
+    }
+
+    /// `changed-NNNNN-of-NNNNN.jsonl.gz` as in `topk/`, and `deleted.jsonl.gz`. Without anything published before every
+    /// list is a change.
+    private func writeDelta(_ now: PublishedLists, _ difference: ListDifference?, _ folder: String) throws {
+        try FileSystem.createFolder(folder)
+        let courses = try now.courses()
+        for shard in 0..<now.shards {
+            let lists = try now.served(shard, courses: courses)
+            var bytes: [UInt8] = []
+            for row in difference?.changed[shard] ?? Array(lists.indices) {
+                JSONLines.append(lists[row], .learner, to: &bytes)
+            }
+            let stem = ShardName.of("changed", shard, of: now.shards).dropLast(ShardName.suffix.count)
+            try FileSystem.write(Gzip.compress(bytes), to: "\(folder)/\(stem)\(JSONLines.suffix)")
+        }
+        var bytes: [UInt8] = []
+        for id in difference?.deleted ?? [] { JSONLines.append(key: id, .learner, to: &bytes) }
+        try FileSystem.write(Gzip.compress(bytes), to: "\(folder)/deleted\(JSONLines.suffix)")
+    }
+}

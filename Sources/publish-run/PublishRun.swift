@@ -1,0 +1,54 @@
+// Reads   topk/, metrics/, blended/ (validation table), logs/ (volume), what OUT/current points at
+// Writes  OUT/published/<as_of>-<8 hex of topk's digest>/ (hard links, delta/), OUT/current; OUT is the run's parent
+// Memory  one learner shard of lists, now and before (all of before if the number of shards changed)
+
+import ArgumentParser
+import LinearAlgebra
+import Logging
+import ShardKinds
+import Shards
+import StageKit
+
+@main
+struct PublishRun: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "publish-run",
+        abstract:
+            "Lets a run go live: gates, a folder of hard links, the difference to the last one, the current link.",
+        discussion: """
+            A failed gate is exit 65: the run stays, and so does what is published. Publishing the same lists again does
+            nothing. Backtests must not be published.
+            """,
+        version: Lectern.release)
+
+    @OptionGroup var options: StageOptions
+
+    func run() throws {
+        try reportingErrors(StageName.publishRun.rawValue, options.talk, run: options.run) { log in
+            let lock = try RunLock(run: options.run)
+            let workers = Workers(count: options.threads ?? 1)
+            let inputs = try PublicationInputs(options)
+            let shelf = try Shelf(run: options.run, log: log)
+            let outLock = try RunLock(run: shelf.out)
+            if shelf.serves(inputs.publicationName) {
+                log.info("done: \(shelf.path(inputs.publicationName)) is current already")
+            } else {
+                let before = try shelf.current.map { try PublishedLists($0) }
+                let now = PublishedLists(topk: inputs.topk)
+                let difference = try before.map { try ListDifference(now, against: $0, workers: workers) }
+                let gates = try Gates(inputs, churn: difference?.churn).evaluate()
+                try gates.record(inputs.run)
+                for gate in gates.results { log.info("\(gate.line)") }
+                try gates.require(current: shelf.current)
+                try Publication(inputs, gates).write(to: shelf, now: now, difference: difference)
+                try shelf.makeCurrent(inputs.publicationName)
+                try shelf.keepNewest(inputs.slice.integer("publish.keep"))
+                log.info(
+                    "done: \(shelf.path(inputs.publicationName)) is current; \(difference?.summary ?? "the first")")
+            }
+            FailureNote.clear(run: options.run, stage: StageName.publishRun.rawValue)
+            _ = consume outLock
+            _ = consume lock
+        }
+    }
+}

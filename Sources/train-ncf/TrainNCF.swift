@@ -1,0 +1,97 @@
+// Reads   watched/ (moments of all shards, the run's times), cowatch/ (similarity and wide matrix of every snapshot),
+//         logs/ (ids; when courses were published and retired; their metadata, for diagnostics)
+// Writes  ncf/fit (moments before t_v, scoring as of t_v) and ncf/refit (before T, as of T): towers, embeddings of
+//         courses and of the learners of each shard; the training history, related courses, neighbour shares
+// Memory  all moments (12 bytes each) and all snapshots; in training a batch × candidates matrix
+
+import ArgumentParser
+import LinearAlgebra
+import NeuralCF
+import Platform
+import ShardKinds
+import Shards
+import StageKit
+
+@main
+struct TrainNCF: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train-ncf",
+        abstract: "Trains neural collaborative filtering: who watches which course next.",
+        discussion: """
+            Score = trend + γ·wide + α·towers. Trend and wide are fitted first and frozen; two towers learn what is
+            left, and count only as far as they improve the ranking of validation half A.
+            Memory: all moments, all co-watch snapshots, and a batch × candidates matrix.
+            """,
+        version: Lectern.release)
+
+    @OptionGroup var options: StageOptions
+
+    func run() throws {
+        try runStage(.trainNCF, options) { stage in
+            let inputs = try stage.step("read") { try NCFInputs(stage) }
+            let parameters = NCFParameters(stage.slice, courses: inputs.data.courseCount)
+            let training = NCFTraining(
+                data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.workers)
+            do {
+                let fit = try stage.step("fit") { try training.fit { stage.say(report($0, "fit", parameters)) } }
+                let refit =
+                    stage.slice.boolean("ncf.refit")
+                    ? try stage.step("refit") { try training.refit(fit) { stage.say(report($0, "refit", parameters)) } }
+                    : nil
+                let output = NCFOutput(stage: stage, inputs: inputs)
+                try stage.step("write") { try output.write(fit, refit) }
+                output.describe(fit, refit)
+            } catch let error as NCFDiverged {
+                throw LecternError.data(
+                    "ncf: training diverged in epoch \(error.epoch), step \(error.step) (loss \(error.loss)); "
+                        + "a smaller ncf.learning_rate than \(parameters.learningRate) may help")
+            }
+        }
+    }
+
+    private func report(_ record: EpochRecord, _ fit: String, _ parameters: NCFParameters) -> String {
+        var line = "\(fit) epoch \(record.epoch)/\(parameters.epochs)"
+        if record.steps > 0 {
+            line += ": loss \(rounded(record.loss)), \(record.examples) examples, \(record.steps) steps"
+        }
+        if let quality = record.quality {
+            line +=
+                "; half A: NDCG@20 warm \(rounded(quality.warmNDCG)) cold \(rounded(quality.coldNDCG)), "
+                + "Recall@20 warm \(rounded(quality.warmRecall)), α \(quality.alpha)"
+        }
+        return line
+    }
+}
+
+/// Four digits, for lines of talk.
+func rounded(_ value: Double) -> String {
+    let scaled = (value * 10_000).rounded() / 10_000
+    return "\(scaled)"
+}
+
+/// What the stage reads, in memory.
+struct NCFInputs {
+    let catalogue: Catalogue
+    let windows: TimeWindows
+    let data: NCFData
+
+    init(_ stage: StageRun) throws {
+        let logs = try stage.input(.importLogs)
+        let watched = try stage.input(.filterWatches)
+        let cowatch = try stage.input(.buildCooccurrence)
+        let catalogue = try LogsShards.catalogue(logs)
+        let windows = try TimeWindows(watched.manifest)
+        let moments = try WatchedShards.allMoments(watched)
+        let hashes = try stage.workers.map(moments.count) { shard in
+            let learners = try LogsShards.learners(logs.shard(LogsShards.learners(shard, of: moments.count)))
+            return learners.ids.map { LearnerHash.of($0.utf8) }
+        }
+        let snapshots = try stage.workers.map(windows.cowatchTimes.count) {
+            try CoWatchShards.snapshot(cowatch, at: windows.cowatchTimes[$0])
+        }
+        (self.catalogue, self.windows) = (catalogue, windows)
+        data = NCFData(
+            courseCount: catalogue.count, shards: moments, hashes: hashes, publishedAt: catalogue.publishedAt,
+            snapshots: snapshots)
+    }
+}

@@ -1,0 +1,181 @@
+// Whole trainings: planted clusters are found, the same bytes for 1, 2 and 3 threads, degenerate platforms, the guard.
+import LinearAlgebra
+import NeuralCF
+import Platform
+import Testing
+
+@Suite struct TrainingTests {
+    private func training(
+        _ fixture: Fixture, data: NCFData? = nil, threads: Int = 2, _ change: (inout NCFParameters) -> Void = { _ in }
+    ) -> NCFTraining {
+        NCFTraining(
+            data: data ?? fixture.data(), windows: fixture.windows, parameters: smallParameters(change),
+            workers: Workers(count: threads))
+    }
+
+    // Courses of a group are watched together; embeddings must put them together (base rate: 1 in 4).
+    @Test(arguments: [NCFParameters.Preset.linear, .deep, .published]) func plantedClusters(
+        _ preset: NCFParameters.Preset
+    ) throws {
+        let fixture = Fixture(courseCount: 40, groups: 4, learners: 300)
+        var parameters = NCFParameters(preset: preset)
+        parameters.embedding = 16
+        if !parameters.hidden.isEmpty { parameters.hidden = [32, 24] }
+        parameters.batch = 64
+        parameters.epochs = 8
+        parameters.patience = 8
+        let training = NCFTraining(
+            data: fixture.data(), windows: fixture.windows, parameters: parameters, workers: Workers(count: 2))
+        let fit = try training.fit()
+        let workers = Workers(count: 2)
+        let at = TowersAtTime(fit.model.towers, snapshot: training.data.snapshots.last, workers: workers)
+        let related = RelatedCourses(vectors: at.courseVectors, best: 5, workers: workers)
+        let share = related.share(of: (0..<40).map { [UInt32(fixture.group($0))] })
+        #expect(share.courses == 40)
+        #expect(abs(share.baseRate - 9.0 / 39) < 1e-12)
+        #expect(share.neighbours > 0.8, "\(preset): \(share)")
+        let losses = fit.history.dropFirst().map(\.loss)
+        #expect(losses.last! < losses.first!)
+    }
+
+    @Test func sameBytesForAnyNumberOfThreads() throws {
+        let fixture = Fixture(learners: 400)
+        for preset in NCFParameters.Preset.allCases {
+            let results = try [1, 2, 3].map { threads in
+                var parameters = NCFParameters(preset: preset)
+                (parameters.embedding, parameters.epochs, parameters.batch) = (8, 2, 150)
+                if preset == .linear { (parameters.loss, parameters.sharedNegatives) = (.sampledSoftmax, 10) }
+                let training = NCFTraining(
+                    data: fixture.data(), windows: fixture.windows, parameters: parameters,
+                    workers: Workers(count: threads))
+                let fit = try training.fit()
+                return (fit.model, fit.history, try training.refit(fit).model)
+            }
+            for result in results.dropFirst() {
+                #expect(result.0 == results[0].0)
+                #expect(result.1 == results[0].1)
+                #expect(result.2 == results[0].2)
+            }
+        }
+    }
+
+    @Test func theSeedDecides() throws {
+        let fixture = Fixture()
+        let a = try training(fixture) { $0.seed = 1 }.fit().model
+        let again = try training(fixture) { $0.seed = 1 }.fit().model
+        let other = try training(fixture) { $0.seed = 2 }.fit().model
+        #expect(again == a)
+        #expect(other.towers != a.towers)
+    }
+
+    @Test(arguments: [NCFParameters.Examples.snapshots, .rolling, .both, .random]) func everyKindOfCut(
+        _ examples: NCFParameters.Examples
+    ) throws {
+        let fit = try training(Fixture()) {
+            $0.examples = examples
+            $0.hide = 0.3
+        }.fit()
+        #expect(fit.history.count >= 2 && fit.history.allSatisfy { $0.loss.isFinite })
+        #expect(fit.history[1].examples > 20)
+    }
+
+    // Nothing at or after the end may enter a fit: later moments changed, the fit stays.
+    @Test func theFutureChangesNothing() throws {
+        let fixture = Fixture(learners: 120)
+        let windows = fixture.windows
+        let data = fixture.data()
+        let before = training(fixture, data: data)
+        var shards = data.shards
+        let parameters = smallParameters()
+        func linear(_ data: NCFData) -> LinearPart {
+            let source = ExampleSource(
+                data: data, snapshotCuts: windows.fitSnapshots, end: windows.validation, windows: windows,
+                parameters: parameters)
+            return LinearFit(source: source, workers: Workers(count: 2)).fit()
+        }
+        let expected = (linear(data), try before.fit().history[1].loss)
+        for shard in shards.indices {
+            for i in shards[shard].courses.indices where shards[shard].times[i] >= windows.validation {
+                shards[shard].courses[i] = UInt32((Int(shards[shard].courses[i]) + 1) % fixture.courseCount)
+            }
+        }
+        let changed = NCFData(
+            courseCount: data.courseCount, shards: shards, hashes: data.hashes, snapshots: data.snapshots)
+        #expect(changed.activity != fixture.data().activity)
+        #expect(linear(changed) == expected.0)
+        let loss = try training(fixture, data: changed).fit().history[1].loss
+        #expect(loss == expected.1)
+    }
+
+    @Test func guardedTowersNeedAGain() throws {
+        // Labels that follow from nothing: towers can only overfit.
+        let fixture = Fixture(courseCount: 60, groups: 1, learners: 300, stray: 1)
+        let fit = try training(fixture) { $0.epochs = 2 }.fit()
+        let best = fit.history.first { $0.epoch == fit.epochs }!.quality!
+        #expect((fit.model.alpha > 0) == (best.gain > best.gainError))
+        let free = try training(fixture) { $0.guarded = false }.fit()
+        #expect(free.model.alpha == 1 && free.model.gammaFactor == 1)
+    }
+
+    @Test func oneCourseOneLearnerAndLabelsAlreadyWatched() throws {
+        let one = Moments(offsets: [0, 1], courses: [0], times: [100 * day])
+        let windows = Fixture().windows
+        let identity = SparseRows(columnCount: 1, offsets: [0, 1], columns: [0], values: [1])
+        let data = NCFData(
+            courseCount: 1, shards: [one], hashes: [[5]],
+            snapshots: [CoWatchSnapshot(time: 0, similarity: identity, wide: .none)])
+        for preset in NCFParameters.Preset.allCases {
+            var parameters = NCFParameters(preset: preset)
+            parameters.epochs = 2
+            let training = NCFTraining(data: data, windows: windows, parameters: parameters, workers: Workers(count: 2))
+            let fit = try training.fit()
+            let model = try training.refit(fit).model
+            #expect(model.towers.weights.allSatisfy { $0.isFinite })
+            let at = NCFAtTime(
+                model: model, snapshot: data.snapshots[0], activity: data.activity, time: windows.asOf,
+                history: windows.history, workers: Workers(count: 1))
+            var score: [Float] = [.nan]
+            NCFScorer(at, moments: one, workers: Workers(count: 1)).score(0..<1, into: &score)
+            #expect(score[0].isFinite)
+        }
+    }
+
+    // A course without co-watches has only its diagonal: it is scored, and finite.
+    @Test func isolatedCourseAndEmptyShard() throws {
+        let fixture = Fixture(courseCount: 24, learners: 80)
+        var moments = fixture.moments
+        for i in moments.courses.indices where moments.courses[i] == 23 { moments.courses[i] = 19 }
+        // Two moments of one course cannot be: keep the first of each learner.
+        var clean = Moments(offsets: [0], courses: [], times: [])
+        for learner in 0..<moments.learnerCount {
+            var seen: Set<UInt32> = []
+            for at in moments.range(learner) where seen.insert(moments.courses[at]).inserted {
+                clean.courses.append(moments.courses[at])
+                clean.times.append(moments.times[at])
+            }
+            clean.offsets.append(clean.courses.count)
+        }
+        let empty = Moments(offsets: [0], courses: [], times: [])
+        let data = NCFData(
+            courseCount: 24, shards: [clean, empty], hashes: [fixture.hashes, []],
+            snapshots: fixture.windows.cowatchTimes.map { fixture.snapshot(clean, at: $0) })
+        let fit = try training(fixture, data: data).fit()
+        let at = TowersAtTime(fit.model.towers, snapshot: data.snapshots.last, workers: Workers(count: 2))
+        #expect(at.courseVectors.values.allSatisfy { $0.isFinite })
+        let related = RelatedCourses(vectors: at.courseVectors, best: 3, workers: Workers(count: 2))
+        #expect(related.rows.range(23).count == 3)
+        #expect(related.rows.columns.indices.allSatisfy { related.rows.columns[$0] < 24 })
+    }
+
+    @Test func divergenceStops() {
+        #expect(throws: NCFDiverged.self) {
+            _ = try training(Fixture()) {
+                $0.learningRate = 1e6
+                $0.output = .dot
+                $0.hidden = [8]
+                $0.epochs = 8
+                $0.patience = 8
+            }.fit()
+        }
+    }
+}

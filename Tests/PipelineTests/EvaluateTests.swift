@@ -1,0 +1,128 @@
+// Proves evaluate and its pooling on a run written by hand (EvaluateFixture), with the real executable. Expected
+// numbers: on paper. Relevant in [T, T + 28 d): a: c2; b: c1 and c6; d: c0; c is skipped.
+
+import Foundation
+import ShardKinds
+import Shards
+import Testing
+
+@Suite struct EvaluateTests {
+    func withRun(
+        _ config: [String: String] = [:], after: Bool = true, _ body: (String, Outcome) throws -> Void
+    ) throws {
+        let folder = NSTemporaryDirectory() + "lectern-evaluate-\(UUID().uuidString)"
+        defer { try? FileSystem.removeAll(folder) }
+        let fixture = try EvaluateFixture(run: folder + "/one", after: after, config: config)
+        try body(fixture.run, tool("evaluate", "--run", fixture.run, "--threads", "2"))
+    }
+
+    func report(_ folder: String) throws -> [String: Any] {
+        let bytes = try FileSystem.read(folder + "/" + MetricsShards.report)
+        return try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+    }
+
+    func mean(_ report: [String: Any], _ slice: String, _ model: String, _ metric: String) throws -> Double? {
+        let ranking = try #require(report["ranking"] as? [String: Any])
+        let slices = try #require(ranking["slices"] as? [[String: Any]])
+        let found = try #require(slices.first { $0["name"] as? String == slice })
+        let metrics = found["metrics"] as? [String: [String: [String: Double]]]
+        return metrics?[model]?[metric]?["mean"]
+    }
+
+    @Test func metricsByHand() throws {
+        try withRun { run, outcome in
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let report = try report(run + "/metrics")
+            let expected: [(String, String, String, Double)] = [
+                // popular: a: c2 first, b: c1 first of two, d: c0 first.
+                ("all", "popular", "recall@1", 2.5 / 3), ("warm", "popular", "recall@1", 0.75),
+                ("cold", "popular", "recall@1", 1), ("all", "popular", "precision@2", 0.5),
+                // cowatch: a: c4, c3, c2; b: c3, c1; d has the popular list.
+                ("all", "cowatch", "recall@1", 1.0 / 3), ("all", "cowatch", "recall@2", 0.5),
+                ("warm", "cowatch", "hit_rate@2", 0.5),
+                // ncf: a: c3, c2; b: c1; d: the blend's default list, c1, c0.
+                ("all", "ncf", "recall@1", 0.5 / 3), ("warm", "ncf", "recall@2", 0.75),
+                ("warm", "ncf", "mrr@2", 0.75), ("cold", "ncf", "mrr@2", 0.5),
+                // blend: what a watched and what is not eligible is gone.
+                ("all", "blend", "recall@1", 0.5), ("warm", "blend", "ndcg@1", 1),
+                ("all", "export", "recall@1", 2.5 / 3),
+            ]
+            for (slice, model, metric, value) in expected {
+                let found = try #require(try mean(report, slice, model, metric))
+                #expect(abs(found - value) < 1e-12, "\(slice) \(model) \(metric): \(found), expected \(value)")
+            }
+            // Exported lists have one entry: nothing is said of two. Without a wide matrix there is no such line.
+            #expect(try mean(report, "all", "export", "recall@2") == nil)
+            #expect(try mean(report, "all", "wide", "recall@1") == nil)
+            let counts = try #require(report["counts"] as? [String: Int])
+            #expect(counts["learners evaluated"] == 3 && counts["learners skipped: nothing relevant"] == 1)
+            #expect(counts["learners new after T"] == 1 && counts["relevant courses"] == 4)
+            #expect(counts["relevant courses not eligible at T"] == 1)
+            // popular shows c2; c1; c0 at 1: three of five eligible courses.
+            let lists = try #require(report["lists"] as? [String: [String: [String: Double]]])
+            #expect(lists["popular"]?["1"]?["coverage"] == 0.6)
+            let table = String(decoding: try FileSystem.read(run + "/metrics/" + MetricsShards.table), as: UTF8.self)
+            #expect(table.contains("warm: 2 learners") && table.contains("cold: 1 learners"))
+        }
+    }
+
+    @Test(arguments: [("\"all\"", 5), ("\"50%\"", 4), ("\"30%\"", 2), ("\"label_window\"", 4)])
+    func windows(rule: String, relevant: Int) throws {
+        // 4 events before T, 6 after. 50 %: five, to day 150; 30 %: three, to day 102: a's c2 and d's c0.
+        try withRun(["evaluate.window": rule]) { run, outcome in
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let counts = try report(run + "/metrics")["counts"] as? [String: Int]
+            #expect(counts?["relevant courses"] == relevant)
+        }
+    }
+
+    @Test func nothingAfterT() throws {
+        try withRun(after: false) { run, outcome in
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let report = try report(run + "/metrics")
+            #expect((report["protocol"] as? String)?.hasPrefix("validation: nothing follows T") == true)
+            #expect(report["ranking"] == nil)
+            let table = String(decoding: try FileSystem.read(run + "/metrics/" + MetricsShards.table), as: UTF8.self)
+            #expect(table.contains(".2500 (.1250–.5000)"))
+            let pooled = try tool("evaluate", "pool", run)
+            #expect(pooled.code == 65 && pooled.complaints.count == 1)
+        }
+    }
+
+    @Test func pooling() throws {
+        try withRun { run, outcome in
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let other = run + "-again"
+            try FileManager.default.copyItem(atPath: run, toPath: other)
+            let pooled = try tool("evaluate", "pool", run, other, "--k", "2", "--out", run + "/pooled")
+            #expect(pooled.code == 0, "\(pooled.errors)")
+            #expect(pooled.output.contains("warm: 2 learners (4 rows: a learner and a cut each)"))
+            let (one, both) = (try report(run + "/metrics"), try report(run + "/pooled"))
+            for metric in ["ndcg@1", "recall@2"] {
+                let single = try #require(try mean(one, "all", "cowatch", metric))
+                #expect(abs(try #require(try mean(both, "all", "cowatch", metric)) - single) < 1e-12)
+            }
+            #expect((both["counts"] as? [String: Int])?["learners evaluated"] == 6)
+        }
+    }
+
+    @Test func damagedListsAreRefused() throws {
+        try withRun { run, _ in
+            let path = run + "/topk/" + TopKShards.topk(0, of: 1)
+            var bytes = try FileSystem.read(path)
+            bytes[bytes.count / 2] ^= 1
+            try FileSystem.replace(path, with: bytes)
+            let outcome = try tool("evaluate", "--run", run)
+            #expect(outcome.code == 65 && outcome.complaints.count == 1, "\(outcome.errors)")
+            #expect(FileSystem.exists(run + "/metrics/" + Manifest.fileName))  // the old result stays
+        }
+    }
+
+    @Test func threadsDoNotShow() throws {
+        try withRun { run, _ in
+            let before = try Manifest.read(stageFolder: run + "/metrics").digest
+            #expect(try tool("evaluate", "--run", run, "--threads", "1").code == 0)
+            #expect(try Manifest.read(stageFolder: run + "/metrics").digest == before)
+        }
+    }
+}

@@ -1,0 +1,246 @@
+// Proves that the blend's derivatives are right (finite differences), that planted weights are found again, that the
+// personal blend beats the best fixed mixture where learners differ by plan, and that the fallbacks fall back.
+
+import LinearAlgebra
+import Metrics
+import Platform
+import Ranking
+import Testing
+
+private let seed: UInt64 = 5
+
+/// Rows whose labels follow the given weights: 40 courses per learner with standard normal scores.
+private func planted(
+    _ learners: [LearnerTraits], rows: Int = 40, intercept: Double = -1,
+    weights: (LearnerTraits) -> (ncf: Double, glmix: Double, recent: Double)
+) -> BlendExamples {
+    var examples = BlendExamples()
+    for (l, traits) in learners.enumerated() {
+        var random = RandomKey(seed: seed, purpose: "planted").stream(l)
+        var own = BlendRows()
+        let w = weights(traits)
+        for row in 0..<rows {
+            let x = (random.normal(), random.normal(), random.normal())
+            own.ncf.append(Float(x.0))
+            own.glmix.append(Float(x.1))
+            own.recent.append(Float(x.2))
+            own.flags.append(row % 10 == 0 ? 1 : row % 10 == 1 ? 3 : 0)
+            let z = intercept + w.ncf * x.0 + w.glmix * x.1 + w.recent * x.2 + (row % 10 <= 1 ? 0.7 : 0)
+            own.labels.append(random.uniform() < Scalar.sigmoid(z))
+        }
+        examples.append(traits, own)
+    }
+    return examples
+}
+
+private func population(_ count: Int) -> [LearnerTraits] {
+    (0..<count).map { traits(1 + $0 % 30, segment: $0 % 4 - 1, idleDays: Int64($0 % 7)) }
+}
+
+@Suite struct BlendObjectiveTests {
+    private let examples = planted(population(150)) { _ in (1, 0.5, 0.3) }
+
+    private func objective(_ examples: BlendExamples) -> BlendObjective {
+        let layout = BlendLayout(segments: 3)
+        return BlendObjective(
+            examples, learners: Array(0..<examples.count), layout: layout, scale: TraitScale(examples.learners),
+            penalty: (0..<layout.count).map { $0 == 0 ? 0 : 0.5 + Double($0) / 10 },
+            prior: (0..<layout.count).map { Double($0) / 50 })
+    }
+
+    @Test func gradientMatchesFiniteDifferences() {
+        let objective = objective(examples)
+        let theta = (0..<objective.layout.count).map { Double(noise(3, $0, 0)) * 0.4 }
+        let value = objective.evaluate(theta, workers: Workers(count: 2))
+        for p in theta.indices {
+            func loss(_ step: Double) -> Double {
+                var moved = theta
+                moved[p] += step
+                return objective.evaluate(moved, workers: Workers(count: 1)).loss
+            }
+            // Central difference: error h²·F‴/6 + ε·F/h, about 1e-5 for F ≈ 5,000.
+            let numeric = (loss(1e-4) - loss(-1e-4)) / 2e-4
+            #expect(abs(numeric - value.gradient[p]) < 1e-4 * max(1, abs(numeric)), "parameter \(p)")
+        }
+    }
+
+    @Test func gaussNewtonIsTheHessianWhereSoftplusIsStraight() {
+        // At η = 12 softplus is a straight line to e⁻¹²; small scores keep the margins moderate.
+        var small = examples
+        for i in small.ncf.indices {
+            small.ncf[i] /= 20
+            small.glmix[i] /= 20
+            small.recent[i] /= 20
+        }
+        let objective = objective(small)
+        var theta = [Double](repeating: 0.02, count: objective.layout.count)
+        for score in 0..<3 { theta[objective.layout.base(score)] = 12 }
+        let d = theta.count
+        let value = objective.evaluate(theta, workers: Workers(count: 1))
+        for p in 0..<d {
+            func gradient(_ step: Double) -> [Double] {
+                var moved = theta
+                moved[p] += step
+                return objective.evaluate(moved, workers: Workers(count: 1)).gradient
+            }
+            let (up, down) = (gradient(1e-4), gradient(-1e-4))
+            for q in 0..<d {
+                #expect(abs((up[q] - down[q]) / 2e-4 - value.hessian[p * d + q]) < 2e-3, "\(p), \(q)")
+            }
+        }
+    }
+
+    @Test func sameBitsForAnyNumberOfThreads() {
+        let objective = objective(examples)
+        let theta = [Double](repeating: 0.1, count: objective.layout.count)
+        let one = objective.evaluate(theta, workers: Workers(count: 1))
+        for threads in [2, 3] {
+            let other = objective.evaluate(theta, workers: Workers(count: threads))
+            #expect(one.loss == other.loss && one.gradient == other.gradient && one.hessian == other.hessian)
+        }
+    }
+}
+
+@Suite struct BlendFitTests {
+    private func fitter(_ examples: BlendExamples, l2: Double = 1) -> BlendFitter {
+        BlendFitter(
+            examples, layout: BlendLayout(segments: 3), scale: TraitScale(examples.learners),
+            settings: BlendSettings(l2: l2))
+    }
+
+    @Test func plantedMixtureIsFound() {
+        let examples = planted(population(3_000)) { _ in (1.2, 0.4, 0.1) }
+        let fitter = fitter(examples)
+        let fitted = fitter.fit(Array(0..<examples.count), workers: Workers(count: 2))
+        #expect(fitted.isFitted)
+        // 120,000 rows: standard errors of the weights are about 0.008.
+        let weights = BlendModel.weights(fitted.mixture, fitter.layout, traits(10), fitter.scale)
+        #expect(abs(weights.ncf - 1.2) < 0.04)
+        #expect(abs(weights.glmix - 0.4) < 0.04)
+        #expect(abs(weights.recent - 0.1) < 0.04)
+        #expect(abs(weights.intercept + 1) < 0.04)
+        // A fifth of the rows has 0.7 more: half of it with one flag, half with both, so isolated takes it all.
+        #expect(abs(weights.isolated - 0.7) < 0.06)
+        #expect(abs(weights.unengaged) < 0.08)
+    }
+
+    @Test func plantedPersonalWeightsAreFound() {
+        // NCF counts more the longer the history, GLMix less in segment 2.
+        func truth(_ t: LearnerTraits) -> (ncf: Double, glmix: Double, recent: Double) {
+            (t.contextLength > 10 ? 1.6 : 0.4, t.segment == 2 ? 0.2 : 0.9, 0.3)
+        }
+        let examples = planted(population(3_000), weights: truth)
+        let fitter = fitter(examples)
+        let fitted = fitter.fit(Array(0..<examples.count), workers: Workers(count: 2))
+        func weights(_ t: LearnerTraits) -> ScoreWeights {
+            BlendModel.weights(fitted.personal, fitter.layout, t, fitter.scale)
+        }
+        #expect(weights(traits(30)).ncf > weights(traits(2)).ncf + 0.7)
+        #expect(abs(weights(traits(10, segment: 2)).glmix - 0.2) < 0.1)
+        #expect(abs(weights(traits(10, segment: 0)).glmix - 0.9) < 0.1)
+    }
+
+    @Test func penaltyHoldsPersonalWeightsAtTheMixture() {
+        let examples = planted(population(300)) { t in (t.contextLength > 10 ? 1.6 : 0.4, 0.5, 0.3) }
+        let fitter = fitter(examples, l2: 1e9)
+        let fitted = fitter.fit(Array(0..<examples.count), workers: Workers(count: 1))
+        let (a, b) = (
+            BlendModel.weights(fitted.personal, fitter.layout, traits(1), fitter.scale),
+            BlendModel.weights(fitted.personal, fitter.layout, traits(30), fitter.scale)
+        )
+        #expect(abs(a.ncf - b.ncf) < 1e-3)
+    }
+
+    @Test func tooFewLearnersGetThePriorWeights() {
+        let examples = planted(population(29)) { _ in (1, 1, 1) }
+        let fitter = fitter(examples)
+        let fitted = fitter.fit(Array(0..<29), workers: Workers(count: 1))
+        #expect(!fitted.isFitted)
+        let weights = BlendModel.weights(fitted.personal, fitter.layout, traits(3), fitter.scale)
+        #expect(abs(weights.ncf - 1) < 1e-6 && abs(weights.glmix - 0.25) < 1e-6 && abs(weights.recent - 0.25) < 1e-6)
+    }
+
+    @Test func labelsAllAlikeGetThePriorWeights() {
+        var examples = planted(population(60)) { _ in (1, 1, 1) }
+        for i in examples.labels.indices { examples.labels[i] = false }
+        #expect(!fitter(examples).fit(Array(0..<60), workers: Workers(count: 1)).isFitted)
+    }
+}
+
+@Suite struct BlendTrainerTests {
+    /// Learners with ten or more courses follow NCF, the others GLMix; each model says noise about the rest.
+    private func group(_ learners: Int, courses: Int, glmixIsNoise: Bool = false) -> ValidationGroup {
+        let all = (0..<learners).map { traits(1 + $0 % 40, segment: -1) }
+        let taste: @Sendable (Int, Int) -> Float = { noise(21, $0, $1) }
+        let ncf = FunctionScorer(learnerCount: learners, courseCount: courses) { l, c in
+            1 + l % 40 >= 10 ? 2 * taste(l, c) + noise(22, l, c) : 2 * noise(22, l, c)
+        }
+        let glmix = FunctionScorer(learnerCount: learners, courseCount: courses) { l, c in
+            1 + l % 40 < 10 && !glmixIsNoise ? 2 * taste(l, c) + noise(23, l, c) : 2 * noise(23, l, c)
+        }
+        let relevant = (0..<learners).map { l in
+            Array((0..<courses).sorted { taste(l, $0) > taste(l, $1) }.prefix(3)).map { UInt32($0) }
+        }
+        let order = (0..<courses).map { UInt32($0) }
+        return ValidationGroup(
+            scores: ModelScores(
+                ncf: ncf, glmix: glmix, courses: plainCourses(courses), exclusions: sets(relevant.map { _ in [] })),
+            traits: all, hashes: (0..<learners).map { LearnerHash.of("learner \($0)".utf8) }, relevant: sets(relevant),
+            popularOrder: order, recentOrder: order)
+    }
+
+    private func trainer(_ settings: BlendSettings = BlendSettings(l2: 1)) -> BlendTrainer {
+        BlendTrainer(settings: settings, segments: 0, candidates: 30, mostRecent: 10, seed: 1)
+    }
+
+    @Test func personalBlendBeatsTheBestFixedMixture() throws {
+        let outcome = trainer().train(group(1_200, courses: 120), workers: Workers(count: 2))
+        func ndcg(_ model: ValidationModel) -> [Double] { outcome.hits[model]!.map { $0.ndcg(at: 20) } }
+        let gain = Bootstrap(seed: 1).pairedInterval(ndcg(.blend), minus: ndcg(.mixture))
+        #expect(gain.low > 0)
+        let warm = try #require(outcome.warmGain)
+        #expect(warm.gain.low > 0)
+        #expect(outcome.model.warm.choice == .blend)
+        #expect(outcome.coldGain == nil)
+        #expect(outcome.isFitted.warm && !outcome.isFitted.cold)
+    }
+
+    @Test func sameBitsForAnyNumberOfThreads() {
+        let group = group(150, courses: 80)
+        let one = trainer().train(group, workers: Workers(count: 1))
+        for threads in [2, 3] {
+            let other = trainer().train(group, workers: Workers(count: threads))
+            #expect(one.model == other.model && one.hits == other.hits && one.scales == other.scales)
+        }
+    }
+
+    @Test func aBlendThatIsWorseGivesWay() throws {
+        // Nothing is fitted (too few learners are declared enough), and the prior trusts the noise.
+        let settings = BlendSettings(priorWeights: [0.1, 5, 0.1], leastLearners: 10_000)
+        let group = group(400, courses: 100, glmixIsNoise: true)
+        let outcome = trainer(settings).train(group, workers: Workers(count: 2))
+        let warm = try #require(outcome.warmGain)
+        #expect(warm.against == .ncf && warm.gain.high < 0)
+        #expect(outcome.model.warm.choice == .ncf)
+        #expect(outcome.model.weights(traits(5)) == ScoreWeights(ncf: 1))
+        #expect(outcome.hits[.blend] == outcome.hits[.ncf])
+        #expect(outcome.hits[.mixture] != outcome.hits[.ncf])
+    }
+
+    @Test func unionHoldsEachModelsBestAndTheMostRecent() {
+        // One learner, six courses: NCF's best is 0, GLMix's 1, the most recent 5; 4 is watched, 3 and 2 in no union.
+        let group = ValidationGroup(
+            scores: ModelScores(
+                ncf: FunctionScorer(learnerCount: 1, courseCount: 6) { _, c in [9, 1, 1, 0, 20, 1][c] },
+                glmix: FunctionScorer(learnerCount: 1, courseCount: 6) { _, c in [1, 9, 1, 0, 20, 1][c] },
+                courses: plainCourses(6, recent: [0, 0, 0, 0, 5, 4]), exclusions: sets([[4]])),
+            traits: [traits(1)], hashes: [0], relevant: sets([[1, 2]]), popularOrder: [4, 5, 0, 1, 2, 3],
+            recentOrder: [4, 5, 0, 1, 2, 3])
+        let (examples, scales) = group.examples(candidates: 1, mostRecent: 1, workers: Workers(count: 1))
+        #expect(examples.labels == [false, true, false])
+        // Allowed NCF scores 9, 1, 1, 0, 1: mean 2.4, mean square of the centred ones 11.04.
+        #expect(abs(scales.ncf * scales.ncf - 11.04) < 1e-3)
+        #expect(abs(examples.ncf[0] - 6.6 / scales.ncf) < 1e-5)
+        #expect(abs(examples.recent[2] * scales.recent - (4 - 0.8)) < 1e-5)
+    }
+}
