@@ -83,7 +83,7 @@ extension FeatureSpace {
     /// columns share at least two values; and the numbers as of the row's day.
     package static func automatic(
         learners: TrainingTable, courses: TrainingTable, minCount: Int, grouped: [String] = [], mostValues: Int = 1000,
-        mostCrossed: Int = 4000
+        mostCrossed: Int = 1500
     ) -> [FeatureDeclaration] {
         var declarations: [FeatureDeclaration] = []
         func usable(_ table: TrainingTable, _ side: FeatureDeclaration.Side) -> [(name: String, values: Int)] {

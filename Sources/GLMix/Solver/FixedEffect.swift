@@ -25,9 +25,9 @@ final class FixedEffect: NewtonObjective {
     private var sampledFactor: [Double] = []
     let usesCholesky: Bool
 
-    /// Above either bound the Hessian is not formed: features, and Σ nnz² over rows (about 1 s of one core).
+    /// Above either bound the Hessian is not formed: features, and Σ nnz² over rows (about 0.1 s of one core).
     static let mostDenseFeatures = 2000
-    static let mostGramCost = 1e9
+    static let mostGramCost = 1e8
     static let sampledRows = 1 << 17
     static let mostSampledFeatures = 4096
 

@@ -13,6 +13,8 @@ protocol NewtonObjective: AnyObject {
     func hessianTimes(_ v: [Double]) -> [Double]
     /// M⁻¹·r for a symmetric positive definite M near ∇²f at the accepted point.
     func precondition(_ r: [Double]) -> [Double]
+    /// Whether an inner solve may end at this residual, the gradient that its quadratic model promises.
+    func isNegligible(_ residual: [Double]) -> Bool
     /// Told after each inner solve how many products it took.
     func noteInnerSteps(_ steps: Int)
     /// For sums over variables.
@@ -23,6 +25,7 @@ protocol NewtonObjective: AnyObject {
 
 extension NewtonObjective {
     func noteInnerSteps(_ steps: Int) {}
+    func isNegligible(_ residual: [Double]) -> Bool { false }
 }
 
 /// Trust-region Newton method for large problems.
@@ -37,7 +40,7 @@ struct TrustRegionNewton {
     var iterations = 50
     /// Most conjugate-gradient steps inside one Newton step.
     var innerIterations = 250
-    /// An inner solve ends at ‖r‖_M⁻¹ ≤ forcing·‖g‖_M⁻¹.
+    /// An inner solve ends at ‖r‖_M⁻¹ ≤ forcing·‖g‖_M⁻¹, or at a residual that the objective calls negligible.
     var forcing = 0.25
 
     struct Outcome: Sendable, Equatable {
@@ -98,7 +101,7 @@ struct TrustRegionNewton {
         let goal = forcing * forcing * rz
         var (ss, sd, dd) = (0.0, 0.0, rz)  // ‖s‖², ⟨s, d⟩, ‖d‖² in M
         var products = 0
-        while products < innerIterations, rz > goal, rz > 0 {
+        while products < innerIterations, rz > goal, rz > 0, !f.isNegligible(r) {
             let hd = f.hessianTimes(d)
             products += 1
             let alpha = rz / vectors.dot(d, hd)
