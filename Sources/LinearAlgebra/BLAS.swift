@@ -75,6 +75,11 @@ package enum Cholesky {
     /// Solves A·x = b in place for one right-hand side, from `factor`'s result.
     package static func solve(_ n: Int, factor a: UnsafePointer<Double>, _ b: UnsafeMutablePointer<Double>) {
         if n == 0 { return }
+        if n >= 128 {  // dpotrs packs the whole matrix for its one right-hand side
+            cblas_dtrsv(CblasColMajor, CblasUpper, CblasTrans, CblasNonUnit, blasint(n), a, blasint(n), b, 1)
+            cblas_dtrsv(CblasColMajor, CblasUpper, CblasNoTrans, CblasNonUnit, blasint(n), a, blasint(n), b, 1)
+            return
+        }
         let info = LAPACKE_dpotrs_work(
             LAPACK_COL_MAJOR, CChar(UInt8(ascii: "U")), Int32(n), 1, a, Int32(n), b, Int32(n))
         precondition(info == 0)

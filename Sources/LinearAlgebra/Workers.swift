@@ -92,17 +92,25 @@ package struct Workers: Sendable {
 
 /// Sums equally long vectors over the complete binary tree of their indices; the result is in `parts[0]`.
 /// The order depends only on `parts.count`.
+@_specialize(where Value == Double)
+@_specialize(where Value == Float)
 package func treeSum<Value: FloatingPoint>(_ parts: inout [[Value]]) {
     var stride = 1
     while stride < parts.count {
         for left in Swift.stride(from: 0, to: parts.count - stride, by: 2 * stride) {
-            for i in parts[left].indices { parts[left][i] += parts[left + stride][i] }
+            let right = parts[left + stride]
+            precondition(parts[left].count == right.count)
+            parts[left].withUnsafeMutableBufferPointer { sum in
+                right.withUnsafeBufferPointer { right in for i in right.indices { sum[i] += right[i] } }
+            }
         }
         stride *= 2
     }
 }
 
 /// Sum of scalars over the same tree.
+@_specialize(where Value == Double)
+@_specialize(where Value == Float)
 package func treeSum<Value: FloatingPoint>(_ values: [Value]) -> Value {
     if values.isEmpty { return 0 }
     var parts = values

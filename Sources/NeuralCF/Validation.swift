@@ -6,6 +6,8 @@ package struct EpochQuality: Codable, Sendable, Equatable {
     /// What α and γ's factor would be if this epoch were the last.
     package var alpha: Float
     package var gammaFactor: Float
+    /// Mean over warm learners of −log p of their labels, p the softmax over the ranked courses.
+    package var warmLoss: Double
     package var warmNDCG: Double
     package var warmRecall: Double
     package var coldNDCG: Double
@@ -38,7 +40,6 @@ struct Validation {
     private var cold: [Learner] = []
     /// NDCG of each warm learner at epoch 0.
     private var baseline: [Double] = []
-    private var baselineRecall = 0.0
     private var coldQuality = (ndcg: 0.0, recall: 0.0)
 
     var warmCount: Int { warm.count }
@@ -76,30 +77,36 @@ struct Validation {
     mutating func measureBaseline(_ model: NCFModel) -> EpochQuality {
         let at = atTime(model)
         coldQuality = measureCold(at)
-        let measured = measureWarm(at, [(parameters.guarded ? 0 : 1, 1)])[0]
+        let point = GridPoint(alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
+        let measured = measureWarm(at, [point])[0]
         baseline = measured.map(\.ndcg)
-        baselineRecall = mean(measured.map(\.recall))
-        return EpochQuality(
-            alpha: parameters.guarded ? 0 : 1, gammaFactor: 1, warmNDCG: mean(baseline), warmRecall: baselineRecall,
-            coldNDCG: coldQuality.ndcg, coldRecall: coldQuality.recall, gain: 0, gainError: 0)
+        return quality(point, measured, coldQuality)
     }
 
-    /// Chooses α and γ's factor for a model whose towers have just been trained.
+    /// Chooses α and γ's factor for a model whose towers have just been trained: those of the least loss. NDCG, with its
+    /// noise, would choose the luckiest of so many.
     func measure(_ model: NCFModel) -> EpochQuality {
         let at = atTime(model)
         let factors = model.linear.gamma > 0 ? Validation.gammaFactors : [1]
-        var grid: [(Float, Float)] = parameters.guarded ? [] : [(1, 1)]
-        if parameters.guarded { for a in Validation.alphas { for f in factors { grid.append((a, f)) } } }
+        var grid = [GridPoint(alpha: 1, gammaFactor: 1)]
+        if parameters.guarded {
+            grid = Validation.alphas.flatMap { a in factors.map { GridPoint(alpha: a, gammaFactor: $0) } }
+        }
         let measured = measureWarm(at, grid)
-        let means = measured.map { mean($0.map(\.ndcg)) }
+        let losses = measured.map { mean($0.map(\.loss)) }
         var best = 0
-        for i in means.indices where means[i] > means[best] { best = i }
-        let cold = layoutHasBias(model) ? measureCold(at) : coldQuality
-        let gains = zip(measured[best], baseline).map { $0.ndcg - $1 }
+        for i in losses.indices where losses[i] < losses[best] { best = i }
+        return quality(grid[best], measured[best], layoutHasBias(model) ? measureCold(at) : coldQuality)
+    }
+
+    private func quality(
+        _ point: GridPoint, _ measured: [Measured], _ cold: (ndcg: Double, recall: Double)
+    ) -> EpochQuality {
+        let gains = zip(measured, baseline).map { $0.ndcg - $1 }
         return EpochQuality(
-            alpha: grid[best].0, gammaFactor: grid[best].1, warmNDCG: means[best],
-            warmRecall: mean(measured[best].map(\.recall)), coldNDCG: cold.ndcg, coldRecall: cold.recall,
-            gain: mean(gains), gainError: standardError(gains))
+            alpha: point.alpha, gammaFactor: point.gammaFactor, warmLoss: mean(measured.map(\.loss)),
+            warmNDCG: mean(measured.map(\.ndcg)), warmRecall: mean(measured.map(\.recall)), coldNDCG: cold.ndcg,
+            coldRecall: cold.recall, gain: mean(gains), gainError: standardError(gains))
     }
 
     private func layoutHasBias(_ model: NCFModel) -> Bool { model.towers.layout.tensor("course.output_bias") != nil }
@@ -112,13 +119,19 @@ struct Validation {
             time: time, history: history, workers: workers)
     }
 
+    private struct GridPoint {
+        var alpha: Float
+        var gammaFactor: Float
+    }
+
     private struct Measured {
         var ndcg: Double
         var recall: Double
+        var loss = 0.0
     }
 
     /// [grid point][warm learner]
-    private func measureWarm(_ model: NCFAtTime, _ grid: [(Float, Float)]) -> [[Measured]] {
+    private func measureWarm(_ model: NCFAtTime, _ grid: [GridPoint]) -> [[Measured]] {
         let size = 64
         let blocks = (warm.count + size - 1) / size
         let parts = workers.map(blocks) { block in
@@ -128,7 +141,7 @@ struct Validation {
     }
 
     private func measureBlock(
-        _ learners: [Learner], _ model: NCFAtTime, _ grid: [(Float, Float)]
+        _ learners: [Learner], _ model: NCFAtTime, _ grid: [GridPoint]
     ) -> [[Measured]] {
         let count = data.courseCount
         var wide = WideRow(courseCount: count)
@@ -143,12 +156,15 @@ struct Validation {
             }
             for at in learner.context { base.start[Int(moments.courses[at])] = RowLoss.excluded }
             maskUnpublished(base.start)
-            for (g, (alpha, factor)) in grid.enumerated() {
+            for (g, point) in grid.enumerated() {
                 sum.start.update(from: base.start, count: count)
-                wide.add(Float(model.model.linear.gamma) * factor, to: sum.start)
-                if alpha != 0 { Vector.addScaled(count, alpha, tower.start, to: sum.start) }
+                wide.add(Float(model.model.linear.gamma) * point.gammaFactor, to: sum.start)
+                if point.alpha != 0 { Vector.addScaled(count, point.alpha, tower.start, to: sum.start) }
                 let top = topCourses(sum.start, count, Validation.cutoff).indices
-                result[g].append(Validation.quality(of: top, labels: learner.labels))
+                var measured = Validation.quality(of: top, labels: learner.labels)
+                let labels = learner.labels.map { Int($0) }.sorted()
+                measured.loss = RowLoss.softmax(sum.start, count, labels: labels, rho: 1)
+                result[g].append(measured)
             }
         }
         return result

@@ -94,7 +94,9 @@ package enum GLMixShards {
         return shard
     }
 
-    package static func learnerEffects(_ glmix: StageInput, _ fit: Fit, _ shard: Int, of shards: Int) throws -> LearnerEffects {
+    package static func learnerEffects(_ glmix: StageInput, _ fit: Fit, _ shard: Int, of shards: Int) throws
+        -> LearnerEffects
+    {
         let shard = try glmix.shard(learners(fit, shard, of: shards))
         var found: [String: Coefficients] = [:]
         for column in shard.columns where column.name.hasSuffix(".feature") {

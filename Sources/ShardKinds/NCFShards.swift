@@ -102,7 +102,8 @@ package enum NCFShards {
 
     /// Measured on validation half A after an epoch.
     package static let qualities = [
-        "alpha", "gamma_factor", "warm_ndcg", "warm_recall", "cold_ndcg", "cold_recall", "gain", "gain_error",
+        "alpha", "gamma_factor", "warm_loss", "warm_ndcg", "warm_recall", "cold_ndcg", "cold_recall", "gain",
+        "gain_error",
     ]
 
     package static func encode(_ epochs: [Epoch]) -> ShardBuilder {

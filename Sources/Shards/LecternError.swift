@@ -1,4 +1,4 @@
-/// The exit codes of every executable (docs/exit-codes.md), from sysexits.h.
+/// The exit codes of every executable (docs/operations.md), from sysexits.h.
 package enum ExitCode: Int32, Sendable {
     case done = 0
     case usage = 64

@@ -16,6 +16,10 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
         abstract: "Compares the lists of a run, of its models and of baselines with what came after T.",
+        discussion: """
+            The stage itself is the default (evaluate run --help).
+            Memory: one shard of learners per thread.
+            """,
         version: Lectern.release, subcommands: [EvaluateRun.self, Pool.self], defaultSubcommand: EvaluateRun.self)
 }
 

@@ -11,6 +11,10 @@ struct ImportLogs: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import-logs",
         abstract: "Turns log files into the tables of a run, cut at T.",
+        discussion: """
+            The stage itself is the default (import-logs import --help).
+            Memory: the catalogue, --spill-mib of records, and one shard per thread.
+            """,
         version: Lectern.release,
         subcommands: [Import.self, Cuts.self],
         defaultSubcommand: Import.self)

@@ -31,7 +31,9 @@ struct LogData {
         courseIDs = catalogue.ids
         let shards = logs.names("learners").count
         self.shards = shards
-        learners = try stage.workers.map(shards) { try LogsShards.learners(logs.shard(LogsShards.learners($0, of: shards))) }
+        learners = try stage.workers.map(shards) {
+            try LogsShards.learners(logs.shard(LogsShards.learners($0, of: shards)))
+        }
         hashes = learners.map { $0.ids.map { LearnerHash.of($0.utf8) } }
         dictionaries = try LogsShards.learnerDictionaries(logs)
         engagements = try stage.workers.map(shards) { shard in
@@ -60,7 +62,8 @@ struct LogData {
     private func positives(before cutoff: Int64) -> [Int] {
         var counts = [Int](repeating: 0, count: catalogue.count)
         for shard in engagements {
-            for i in 0..<shard.count where shard.time[i] < cutoff && shard.label[i] == EngagementLabel.positive.rawValue {
+            for i in 0..<shard.count where shard.time[i] < cutoff && shard.label[i] == EngagementLabel.positive.rawValue
+            {
                 counts[Int(shard.course[i])] += 1
             }
         }

@@ -20,7 +20,8 @@ func trainOnExamples(_ folder: String, _ settings: GLMixSettings, _ stage: Stage
     let model = try train(input.examples, coordinates, settings, label: "model", stage)
     let margins = model.margins(of: input.examples, workers: stage.workers)
     let metrics = ResponseMetrics(margins: margins, labels: input.examples.labels, weights: input.examples.weights)
-    stage.say("on the training rows: AUC \(metrics.auc.map(number) ?? "undefined"), log loss \(number(metrics.logLoss))")
+    stage.say(
+        "on the training rows: AUC \(metrics.auc.map(number) ?? "undefined"), log loss \(number(metrics.logLoss))")
     stage.manifest.facts["training: AUC"] = .number(metrics.auc ?? .nan)
     stage.manifest.facts["training: log loss"] = .number(metrics.logLoss)
     for (coordinate, coefficients) in zip(model.coordinates, model.coefficients) {
@@ -46,7 +47,8 @@ struct ExamplesFolder {
         let files = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
         let chosen = files.filter { $0.hasPrefix("examples") && $0.hasSuffix(ShardName.suffix) }
         guard !chosen.isEmpty else {
-            throw LecternError.missing("\(folder): no file examples*\(ShardName.suffix): expected shards of kind examples")
+            throw LecternError.missing(
+                "\(folder): no file examples*\(ShardName.suffix): expected shards of kind examples")
         }
         for file in files where file.hasSuffix(ShardName.suffix) {
             if file.hasPrefix("features-of-") || file.hasPrefix("entities-of-") {

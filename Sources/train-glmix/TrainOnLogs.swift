@@ -15,20 +15,23 @@ struct Recipe {
 
     init(_ rows: [TrainingRows], _ data: LogData, _ settings: GLMixSettings) throws {
         weights = WatchWeights(
-            kappa: settings.kappa, watched: rows.flatMap { part in zip(part.watched, part.label).filter { $0.1 == 1 }.map(\.0) })
+            kappa: settings.kappa,
+            watched: rows.flatMap { part in zip(part.watched, part.label).filter { $0.1 == 1 }.map(\.0) })
         let tables = data.tables(rows)
+        coordinates = settings.coordinates ?? settings.automatic(hasSegment: data.hasProfile("segment"))
+        try Coordinate.validateBags(coordinates)
+        profileColumns = coordinates.compactMap(\.by).filter { $0 != "learner" && $0 != "course" }
         let declarations =
             settings.features
-            ?? FeatureSpace.automatic(learners: tables.learners, courses: tables.courses, minCount: settings.minCount)
+            ?? FeatureSpace.automatic(
+                learners: tables.learners, courses: tables.courses, minCount: settings.minCount, grouped: profileColumns
+            )
         var space = try FeatureSpace(
             declarations, learners: tables.learners, courses: tables.courses, minCount: settings.minCount,
             halfLife: settings.halfLife)
         space.addNow(declarations, rows: rows, history: data.history, publishedAt: data.catalogue.publishedAt)
         space.marksDrawn = rows.contains { $0.drawn.contains(true) } && rows.contains { $0.drawn.contains(false) }
         self.space = space
-        coordinates = settings.coordinates ?? settings.automatic(hasSegment: data.hasProfile("segment"))
-        try Coordinate.validateBags(coordinates)
-        profileColumns = coordinates.compactMap(\.by).filter { $0 != "learner" && $0 != "course" }
         for column in profileColumns where !data.hasProfile(column) {
             throw GLMixError.badCoordinate(
                 name: coordinates.first { $0.by == column }!.name,
@@ -105,13 +108,16 @@ private func describe(_ recipe: Recipe, _ rows: [TrainingRows], _ stage: StageRu
     stage.manifest.facts["weighted_positives"] = .number(share)
     stage.manifest.facts["effective_sample_size"] = .number(effective)
     stage.manifest.facts["v95_seconds"] = .number(recipe.weights.v95)
-    for bag in FeatureSpace.bagNames { stage.manifest.facts["features \(bag)"] = .integer(Int64(recipe.space.count(bag))) }
+    for bag in FeatureSpace.bagNames {
+        stage.manifest.facts["features \(bag)"] = .integer(Int64(recipe.space.count(bag)))
+    }
     stage.say(
         "\(weights.count) rows, \(positives) positive, of which \(Int(100 * share + 0.5)) % have watch time; effective sample "
             + "size \(Int(effective)); features: "
             + FeatureSpace.bagNames.map { "\($0) \(recipe.space.count($0))" }.joined(separator: ", "))
     if rows.contains(where: { $0.drawn.contains(true) }) {
         stage.manifest.facts["negatives"] = .text(
-            "drawn where a learner and channel have no impressions; offsets -log(mass*q) correct popularity and intercept")
+            "drawn where a learner and channel have no impressions; offsets -log(mass*q) correct popularity and intercept"
+        )
     }
 }

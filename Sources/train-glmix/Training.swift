@@ -20,7 +20,7 @@ func train(
         stage.manifest.facts["\(label): certified gap"] = .number(gap)
         stage.manifest.facts["\(label): estimated gap"] = .number(estimate)
         stage.say(
-            "\(label): F \(number(trace.passes.last!)) after \(trace.jointSteps) joint steps; F - F* <= \(number(gap)) certified, "
+            "\(label): F \(number(trace.passes.last!)) after \(trace.jointSteps) joint steps (\(trace.jointProducts) products); F - F* <= \(number(gap)) certified, "
                 + "about \(number(estimate)) by Newton's estimate")
     } else {
         stage.say("\(label): no joint certificate: max_rows bound in \(trace.limited.joined(separator: ", "))")

@@ -49,8 +49,8 @@ struct NCFOutput {
     private func epoch(_ record: EpochRecord, _ fit: NCFShards.Fit) -> NCFShards.Epoch {
         let quality = record.quality.map {
             [
-                Double($0.alpha), Double($0.gammaFactor), $0.warmNDCG, $0.warmRecall, $0.coldNDCG, $0.coldRecall,
-                $0.gain, $0.gainError,
+                Double($0.alpha), Double($0.gammaFactor), $0.warmLoss, $0.warmNDCG, $0.warmRecall, $0.coldNDCG,
+                $0.coldRecall, $0.gain, $0.gainError,
             ]
         }
         return NCFShards.Epoch(

@@ -47,14 +47,17 @@ struct Workplace {
     var data: String { folder + "/logs" }
     var out: String { folder + "/out" }
 
-    /// 300 learners, 60 courses, 400 days; training kept short.
+    /// Training kept short.
     static let quick = "ncf.epochs=2 filter.snapshots=3"
 
-    init() throws {
+    /// Small by default: most tests ask for behaviour, not quality.
+    init(learners: Int = 300, courses: Int = 60, days: Int = 400) throws {
         folder = NSTemporaryDirectory() + "lectern-\(UUID().uuidString)"
         try FileSystem.createFolder(folder)
         let made = try tool(
-            "generate-logs", "--out", folder + "/logs", "--learners", "300", "--courses", "60", "--days", "400")
+            "generate-logs", "--out", folder + "/logs", "--learners", "\(learners)", "--courses", "\(courses)",
+            "--days",
+            "\(days)")
         #expect(made.code == 0, "\(made.errors)")
     }
 

@@ -45,7 +45,7 @@ import Testing
     @Test func historyRelatedAndShares() throws {
         let epochs = [
             NCFShards.Epoch(
-                fit: .fit, epoch: 0, steps: 0, examples: 0, loss: 0, quality: [0, 1, 0.1, 0.2, 0.3, 0.4, 0, 0]),
+                fit: .fit, epoch: 0, steps: 0, examples: 0, loss: 0, quality: [0, 1, 6.5, 0.1, 0.2, 0.3, 0.4, 0, 0]),
             NCFShards.Epoch(fit: .refit, epoch: 1, steps: 9, examples: 100, loss: 4.5, quality: nil),
         ]
         let related = SparseRows(columnCount: 3, offsets: [0, 2, 2, 3], columns: [2, 1, 0], values: [0.9, 0.1, 0.9])

@@ -64,7 +64,8 @@ extension FeatureSpace {
         }
     }
 
-    private mutating func addMatch(_ a: String, _ b: String, _ learners: TrainingTable, _ courses: TrainingTable) throws {
+    private mutating func addMatch(_ a: String, _ b: String, _ learners: TrainingTable, _ courses: TrainingTable) throws
+    {
         let line = FeatureDeclaration.match(learner: a, course: b).line
         guard let left = learners.dictionaries[a], let right = courses.dictionaries[b] else {
             throw GLMixError.badFeature(line, reason: "both columns must be there and be categorical or lists")
@@ -81,7 +82,8 @@ extension FeatureSpace {
     /// crosses of columns with few values while they stay below `mostCrossed` features in all; a match wherever two
     /// columns share at least two values; and the numbers as of the row's day.
     package static func automatic(
-        learners: TrainingTable, courses: TrainingTable, minCount: Int, mostValues: Int = 1000, mostCrossed: Int = 4000
+        learners: TrainingTable, courses: TrainingTable, minCount: Int, grouped: [String] = [], mostValues: Int = 1000,
+        mostCrossed: Int = 4000
     ) -> [FeatureDeclaration] {
         var declarations: [FeatureDeclaration] = []
         func usable(_ table: TrainingTable, _ side: FeatureDeclaration.Side) -> [(name: String, values: Int)] {
@@ -112,7 +114,7 @@ extension FeatureSpace {
         for index in pairs.indices.sorted(by: { (sizes[$0], $0) < (sizes[$1], $1) }) {
             let (a, b) = pairs[index]
             let size = (a.values + 1) * (b.values + 1)
-            if crossed + size > mostCrossed { continue }
+            if crossed + size > mostCrossed || grouped.contains(a.name) { continue }
             crossed += size
             declarations.append(.cross(learner: a.name, course: b.name))
         }

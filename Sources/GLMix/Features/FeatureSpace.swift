@@ -90,7 +90,9 @@ package struct FeatureSpace: Sendable, Equatable, Codable {
         default:
             var names: [String] = []
             for cross in crosses {
-                for u in learner[cross.learner].names { for v in course[cross.course].names { names.append("\(u) × \(v)") } }
+                for u in learner[cross.learner].names {
+                    for v in course[cross.course].names { names.append("\(u) × \(v)") }
+                }
             }
             for match in matches {
                 let label = "learner.\(match.learnerColumn) ~ course.\(match.courseColumn)"

@@ -65,7 +65,9 @@ package struct TrainingTable: Sendable {
 
 extension FeatureBlock {
     /// - Parameter label: `learner.job` and the like, the start of all names.
-    static func values(_ table: TrainingTable, _ column: String, label: String, base: Int, minCount: Int) -> FeatureBlock {
+    static func values(_ table: TrainingTable, _ column: String, label: String, base: Int, minCount: Int)
+        -> FeatureBlock
+    {
         let counts = table.valueCounts(column)
         var names: [String] = []
         var featureOf = [Int32](repeating: -1, count: counts.count)
@@ -98,7 +100,8 @@ extension FeatureBlock {
         return (mean, variance > 1e-24 * mean * mean && variance > 0 ? variance.squareRoot() : 1)
     }
 
-    static func buckets(_ table: TrainingTable, _ column: String, count: Int, label: String, base: Int) -> FeatureBlock {
+    static func buckets(_ table: TrainingTable, _ column: String, count: Int, label: String, base: Int) -> FeatureBlock
+    {
         let (values, _) = table.numbers(column)
         let total = values.reduce(0) { $0 + $1.rows }
         var edges: [Double] = []

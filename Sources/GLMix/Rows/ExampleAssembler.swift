@@ -92,7 +92,9 @@ package struct ExampleAssembler: Sendable {
                 learnerNow.add(j, feature.standardised(NowQuantities.learner(feature.quantity, Int(rows.earlier[i]))))
             }
             learnerNow.endRow()
-            for (j, x) in now(course, rows.time[i]).enumerated() { courseNow.add(j, space.courseNow[j].standardised(x)) }
+            for (j, x) in now(course, rows.time[i]).enumerated() {
+                courseNow.add(j, space.courseNow[j].standardised(x))
+            }
             courseNow.endRow()
             pairs.append(
                 learner: firstLearner[shard] + Int(rows.learner[i]), course: course, to: &pair.columns, &pair.values)
@@ -158,7 +160,9 @@ extension FeatureSpace {
             return NowFeature(quantity: quantity, mean: mean, scale: scale)
         }
         if declarations.contains(.learnerNow) {
-            learnerNow = [feature(.learnerEngagements) { NowQuantities.learner(.learnerEngagements, Int($0.earlier[$1])) }]
+            learnerNow = [
+                feature(.learnerEngagements) { NowQuantities.learner(.learnerEngagements, Int($0.earlier[$1])) }
+            ]
         }
         if declarations.contains(.courseNow) {
             var quantities: [Quantity] = [.engagements]

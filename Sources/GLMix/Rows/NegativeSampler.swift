@@ -4,14 +4,16 @@ import Platform
 /// Draws courses that a learner could have met and did not engage with, for logs without impressions: by
 /// (1 + engagements)^α among the courses published before the row's time.
 ///
-/// If each positive came with all C courses of its time as negatives, the odds would be e^z. With k drawn ones of
-/// weight mass/k, a course c appears with expected weight mass·q(c) instead of 1, so its odds are e^z/(mass·q(c)).
-/// All rows of such learners and channels therefore have the offset −log(mass·q(c)): the model keeps the popularity
-/// that drawing by it would remove, and its intercept stands for the full set.
+/// If each positive came with all C candidates as negatives (published, not engaged with), a course's odds would be
+/// e^z. With k draws of weight mass/k, candidate c appears with the expected weight mass·q(c) instead of 1, so its odds
+/// are e^z/(mass·q(c)). All rows of such learners and channels therefore have the offset −log(mass·q(c)): the model
+/// keeps the popularity that drawing by it would remove, and its intercept stands for the full set. For a positive,
+/// q is what it would have been had the learner not engaged with it.
 package struct NegativeSampler: Sendable {
     /// Courses by publication, then number.
     private let order: [UInt32]
     private let published: [Int64]
+    private let publishedAt: [Int64]
     private let retiredAt: [Int64]
     /// Σ of weights up to and including each position of `order`.
     private let cumulated: [Double]
@@ -25,7 +27,7 @@ package struct NegativeSampler: Sendable {
         weights = engagements.map { alpha == 0 ? 1 : Scalar.exp(alpha * Scalar.log(1 + Double($0))) }
         self.order = order.map { UInt32($0) }
         published = order.map { publishedAt[$0] }
-        self.retiredAt = retiredAt
+        (self.publishedAt, self.retiredAt) = (publishedAt, retiredAt)
         var total = 0.0
         var sums: [Double] = []
         for course in order {
@@ -38,29 +40,50 @@ package struct NegativeSampler: Sendable {
     /// How many courses are published before a time (their position in `order`).
     private func available(_ time: Int64) -> Int { Self.first(published) { $0 >= time } }
 
-    /// What the drawn negatives of one positive stand for: never more than the courses there are.
-    func mass(_ rules: RowRules, at time: Int64) -> Double { min(rules.negativeMass, Double(max(1, available(time)))) }
-
-    /// −log(mass·q(course)).
-    func offset(_ course: UInt32, mass: Double, at time: Int64) -> Float {
-        let count = available(time)
-        if count == 0 { return 0 }
-        return Float(-Scalar.log(mass * weights[Int(course)] / cumulated[count - 1]))
+    /// What a learner could have met at a time.
+    struct Candidates {
+        /// Published courses that the learner never engages with, and the sum of their weights.
+        let count: Int
+        let weight: Double
+        fileprivate let published: Int
     }
 
-    /// Up to `rules.negatives` distinct courses; fewer where there are hardly any others.
+    func candidates(at time: Int64, not engaged: Set<UInt32>) -> Candidates {
+        let published = available(time)
+        var (count, weight) = (published, published == 0 ? 0 : cumulated[published - 1])
+        for course in engaged.sorted() where publishedAt[Int(course)] < time {
+            count -= 1
+            weight -= weights[Int(course)]
+        }
+        return Candidates(count: max(0, count), weight: max(0, weight), published: published)
+    }
+
+    /// What the drawn negatives of a positive stand for: never more than the candidates there are.
+    func mass(_ rules: RowRules, _ candidates: Candidates) -> Double {
+        min(rules.negativeMass, Double(candidates.count))
+    }
+
+    /// −log(mass·q(course)). own: the learner engaged with the course, which is put back among the candidates.
+    func offset(_ course: UInt32, own: Bool, _ rules: RowRules, _ candidates: Candidates) -> Float {
+        let weight = weights[Int(course)]
+        let mass = min(rules.negativeMass, Double(candidates.count + (own ? 1 : 0)))
+        return Float(-Scalar.log(mass * weight / (candidates.weight + (own ? weight : 0))))
+    }
+
+    /// Draws with replacement; none where there are no candidates.
     func draw(
-        _ rules: RowRules, at time: Int64, not engaged: Set<UInt32>, hash: UInt64, course: UInt32
+        _ rules: RowRules, _ candidates: Candidates, at time: Int64, not engaged: Set<UInt32>, hash: UInt64,
+        course: UInt32
     ) -> [UInt32] {
-        let count = available(time)
-        if count == 0 { return [] }
+        if candidates.count == 0 { return [] }
         var random = RandomKey(seed: rules.seed, purpose: "glmix.negatives")
             .stream(hash, UInt64(bitPattern: time) &* 1_000_003 &+ UInt64(course))
+        let last = candidates.published - 1
         var drawn: [UInt32] = []
         for _ in 0..<rules.negatives * 25 where drawn.count < rules.negatives {
-            let at = random.uniform() * cumulated[count - 1]
-            let candidate = order[min(count - 1, Self.first(cumulated) { $0 > at })]
-            if engaged.contains(candidate) || drawn.contains(candidate) || retiredAt[Int(candidate)] <= time { continue }
+            let at = random.uniform() * cumulated[last]
+            let candidate = order[min(last, Self.first(cumulated) { $0 > at })]
+            if engaged.contains(candidate) || retiredAt[Int(candidate)] <= time { continue }
             drawn.append(candidate)
         }
         return drawn

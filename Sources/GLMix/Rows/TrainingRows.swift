@@ -119,7 +119,8 @@ package struct RowBuilder: Sendable {
             if end - at > 1 {
                 let group = Array(order[at..<end])
                 let shown = group.filter { e.label[$0] == EngagementLabel.impression.rawValue }
-                order.replaceSubrange(at..<end, with: shown + group.filter { e.label[$0] != EngagementLabel.impression.rawValue })
+                order.replaceSubrange(
+                    at..<end, with: shown + group.filter { e.label[$0] != EngagementLabel.impression.rawValue })
             }
             at = end
         }
@@ -146,19 +147,27 @@ package struct RowBuilder: Sendable {
                 }
             }
             let drawn = !shownChannels.contains(row.channel)
-            let mass = drawn ? sampler.mass(rules, at: row.time) : 1
-            let earlier = one.positivesBefore(row.time)
             let seconds = row.label == 1 ? watched(row, watches, groups, Int(learner)) : 0
+            let earlier = one.positivesBefore(row.time)
+            if row.label == 1 { rows.counts.positives += 1 } else { rows.counts.negatives += 1 }
+            if !drawn {
+                rows.append(
+                    learner, row.course, row.time, label: row.label, watched: seconds, mass: 1, offset: 0, drawn: false,
+                    earlier: earlier)
+                continue
+            }
+            let candidates = sampler.candidates(at: row.time, not: engaged)
             rows.append(
                 learner, row.course, row.time, label: row.label, watched: seconds, mass: 1,
-                offset: drawn ? sampler.offset(row.course, mass: mass, at: row.time) : 0, drawn: drawn, earlier: earlier)
-            if row.label == 1 { rows.counts.positives += 1 } else { rows.counts.negatives += 1 }
-            if !drawn || row.label == 0 || rules.negatives == 0 { continue }
-            let courses = sampler.draw(rules, at: row.time, not: engaged, hash: hash, course: row.course)
+                offset: sampler.offset(row.course, own: true, rules, candidates), drawn: true, earlier: earlier)
+            if row.label == 0 { continue }
+            let courses = sampler.draw(
+                rules, candidates, at: row.time, not: engaged, hash: hash, course: row.course)
+            let mass = Float(sampler.mass(rules, candidates) / Double(max(1, courses.count)))
             for course in courses {
                 rows.append(
-                    learner, course, row.time, label: 0, watched: 0, mass: Float(mass / Double(courses.count)),
-                    offset: sampler.offset(course, mass: mass, at: row.time), drawn: true, earlier: earlier)
+                    learner, course, row.time, label: 0, watched: 0, mass: mass,
+                    offset: sampler.offset(course, own: false, rules, candidates), drawn: true, earlier: earlier)
             }
             rows.counts.drawnNegatives += courses.count
         }

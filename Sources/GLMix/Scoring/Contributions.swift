@@ -31,7 +31,9 @@ extension ResponseScorer {
     package func contributions(learner l: Int, course c: Int, limit: Int = 5) -> [Contribution] {
         let found = matchContributions(l, c) + crossContributions(l, c) + sideContributions(l, c) + perCourse(l, c)
         let sorted = found.filter { $0.amount > 0 }.sorted {
-            ($1.amount, $0.coordinate, $0.column, $0.values.joined()) < ($0.amount, $1.coordinate, $1.column, $1.values.joined())
+            ($1.amount, $0.coordinate, $0.column, $0.values.joined()) < (
+                $0.amount, $1.coordinate, $1.column, $1.values.joined()
+            )
         }
         return Array(sorted.prefix(limit))
     }

@@ -28,9 +28,13 @@ extension Coordinate {
                 }
                 guard let by = coordinate.by else { continue }
                 let ofLearner = [FeatureSpace.learnerBag, FeatureSpace.learnerNowBag].contains(bag)
-                if bag == FeatureSpace.pairBag { throw bad("features 'pair' are for the fixed effect (by: none) alone") }
+                if bag == FeatureSpace.pairBag {
+                    throw bad("features 'pair' are for the fixed effect (by: none) alone")
+                }
                 if by == "course" && !ofLearner { throw bad("features '\(bag)' are the same for all rows of a course") }
-                if by != "course" && ofLearner { throw bad("by \(by), features '\(bag)' are the wrong side: take course features") }
+                if by != "course" && ofLearner {
+                    throw bad("by \(by), features '\(bag)' are the wrong side: take course features")
+                }
             }
         }
     }

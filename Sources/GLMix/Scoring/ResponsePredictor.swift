@@ -76,7 +76,9 @@ package struct ResponsePredictor: Sendable {
         return rows.rows(a.columnCount + b.columnCount)
     }
 
-    private static func fixedByBag(_ definition: ModelDefinition, _ model: ResponseModel) -> [String: ArraySlice<Double>] {
+    private static func fixedByBag(_ definition: ModelDefinition, _ model: ResponseModel) -> [String: ArraySlice<
+        Double
+    >] {
         guard let coordinate = definition.coordinates.first(where: { $0.by == nil }),
             let b = model.coefficients[coordinate.name]?.values
         else { return [:] }
@@ -142,7 +144,9 @@ package struct ResponsePredictor: Sendable {
             for at in side.range(course) { total += b[Int(side.columns[at])] * Double(side.values[at]) }
             for coordinate in definition.coordinates where coordinate.by == "course" {
                 // the intercept is an entity's last coefficient
-                if let g = model.coefficients[coordinate.name], let last = g.range(course).last { total += g.values[last] }
+                if let g = model.coefficients[coordinate.name], let last = g.range(course).last {
+                    total += g.values[last]
+                }
             }
             return Float(total)
         }

@@ -133,7 +133,9 @@ package struct ResponseScorer: CourseScorer {
                 if left < 0 || left >= u.count { continue }
                 let first = b.startIndex + cross.base + left * v.count
                 let x = Double(learnerRows.values[at])
-                for right in 0..<v.count where b[first + right] != 0 { body(v.base + right, Float(x * b[first + right])) }
+                for right in 0..<v.count where b[first + right] != 0 {
+                    body(v.base + right, Float(x * b[first + right]))
+                }
             }
         }
     }

@@ -6,73 +6,77 @@ import LinearAlgebra
 ///
 ///     M⁻¹·r = (r − Xᵀ·S·B⁻¹·S·X·r)/λ        S = √D   (Woodbury)
 ///
-/// Factors are kept from one point to the next Newton step. Where they would need more than `mostValues`, and for a
-/// fixed effect with many features, the diagonal of the Hessian takes their place.
+/// Factors are kept from one point to the next Newton step. Where they would need more than `mostValues`, the
+/// diagonal of the Hessian takes their place. Random effects of few entities (segments) nearly repeat the fixed
+/// effect's features, so apart from it they would be hard for conjugate gradients: they share its block
+/// (`JoinedBlock`).
 final class BlockPreconditioner {
     /// Float64 values of all factors together: 512 MiB.
     static let mostValues = 1 << 26
 
     private let state: FitState
-    private var blocks: [Block]
+    private var blocks: [Block] = []
+    private var joined: JoinedBlock?
+    /// Large dense factors serve until inner solves get long: curvature changes little from step to step.
+    private var isStale = true
 
     private enum Block {
-        case dense([Double])
-        case diagonal([Double])
-        /// Factor of entity e from `starts[e]`; −1: the entity's diagonal is in `diagonal`.
+        case fixed(FixedEffect)
+        case joined(JoinedBlock)
+        /// Part of the joined block.
+        case elsewhere
+        /// Factor of entity e from `starts[e]`; −1: the entity's diagonal is in `diagonal`. curvature: w·ℓ″ by row.
         case entities(starts: [Int], factors: [Double], curvature: [Double], diagonal: [Double])
     }
 
-    init(_ state: FitState) {
-        self.state = state
-        blocks = []
-    }
+    init(_ state: FitState) { self.state = state }
 
-    /// Computes all factors. margins: z; curvature: w·ℓ″, both one per example.
-    func factor(margins: [Double], curvature: [Double]) {
+    /// Computes all factors. curvature: w·ℓ″, one per example.
+    func factor(curvature: [Double]) {
         var room = Self.mostValues
-        blocks = state.parts.map { part in
+        blocks = []  // gives the old factors' memory back first
+        if isStale { joined = JoinedBlock(state, curvature: curvature) }
+        isStale = false
+        blocks = state.parts.enumerated().map { k, part in
             switch part {
-            case .fixed(let fixed, _): return factor(fixed, margins)
-            case .random(let effect): return factor(effect, curvature, &room)
+            case .fixed(let fixed, _):
+                if let joined { return .joined(joined) }
+                fixed.move(toCurvature: curvature)
+                return .fixed(fixed)
+            case .random(let effect):
+                return joined?.coordinates.contains(k) == true ? .elsewhere : factor(effect, curvature, &room)
             }
         }
     }
 
-    private func factor(_ fixed: FixedEffect, _ margins: [Double]) -> Block {
-        fixed.move(toMargins: margins)
-        if fixed.usesCholesky {
-            var h = fixed.hessian()
-            let isDefinite = h.withUnsafeMutableBufferPointer { h in
-                (try? Cholesky.factor(fixed.count, h.baseAddress!)) != nil
-            }
-            if isDefinite { return .dense(h) }
-        }
-        return .diagonal(fixed.hessianDiagonal())
+    /// Told after each inner solve how many products it took.
+    func noteInnerSteps(_ steps: Int) {
+        if steps > 20 { isStale = true }
+        for case .fixed(let fixed, _) in state.parts { fixed.noteInnerSteps(steps) }
     }
 
     private func factor(_ effect: RandomEffect, _ curvature: [Double], _ room: inout Int) -> Block {
-        var starts = [Int](repeating: -1, count: effect.fitted.count)
+        let layout = effect.layout
+        var starts = [Int](repeating: -1, count: layout.entityCount)
         var size = 0
-        for e in 0..<effect.fitted.count where !effect.fitted.range(e).isEmpty {
-            let order = min(effect.fitted.range(e).count, effect.support.range(e).count)
-            if order * order > room { continue }
+        var isComplete = true
+        for e in 0..<layout.entityCount where !layout.fitted.range(e).isEmpty {
+            let order = min(layout.fitted.range(e).count, layout.range(e).count)
+            if order * order > room {
+                isComplete = false
+                continue
+            }
             starts[e] = size
             size += order * order
             room -= order * order
         }
-        var factors = [Double](repeating: 0, count: size)
-        var diagonal: [Double] = []
-        if starts.indices.contains(where: { starts[$0] < 0 && !effect.fitted.range($0).isEmpty }) {
-            diagonal = hessianDiagonal(effect, curvature)
-        }
+        var factors = [Double](unsafeUninitializedCapacity: size) { _, count in count = size }
         factors.withUnsafeMutableBufferPointer { factors in
-            nonisolated(unsafe) let factors = factors.baseAddress!
-            effect.forEachEntity { scratch, e in
+            let factors = factors.baseAddress!
+            effect.forEachLoaded(curvature) { solver, _, e in
                 if starts[e] < 0 { return }
-                scratch.load(e, effect, offsets: curvature)
-                let solver = scratch.solver
-                solver.useCurvature()
                 let factor = factors + starts[e]
+                solver.useCurvature()
                 if solver.usesDual {
                     solver.fillKernel()
                     solver.dualSystem(into: factor)
@@ -84,6 +88,7 @@ final class BlockPreconditioner {
                     "a Hessian with a positive penalty is positive definite")
             }
         }
+        let diagonal = isComplete ? [] : hessianDiagonal(effect, curvature)
         return .entities(starts: starts, factors: factors, curvature: curvature, diagonal: diagonal)
     }
 
@@ -103,14 +108,15 @@ final class BlockPreconditioner {
         z.withUnsafeMutableBufferPointer { z in
             for (k, block) in blocks.enumerated() {
                 let own = z.baseAddress! + bases[k]
-                let count = bases[k + 1] - bases[k]
                 switch block {
-                case .dense(let factor):
-                    factor.withUnsafeBufferPointer { Cholesky.solve(count, factor: $0.baseAddress!, own) }
-                case .diagonal(let d): for j in 0..<count { own[j] /= d[j] }
+                case .fixed(let fixed): fixed.precondition(inPlace: own)
+                case .joined(let joined): joined.apply(z.baseAddress!, bases: bases)
+                case .elsewhere: break
                 case .entities(let starts, let factors, let curvature, let diagonal):
                     guard case .random(let effect) = state.parts[k] else { preconditionFailure() }
-                    apply(effect, starts, factors, curvature, diagonal, own)
+                    factors.withUnsafeBufferPointer {
+                        apply(effect, starts, $0.baseAddress!, curvature, diagonal, own)
+                    }
                 }
             }
         }
@@ -118,32 +124,29 @@ final class BlockPreconditioner {
     }
 
     private func apply(
-        _ effect: RandomEffect, _ starts: [Int], _ factors: [Double], _ curvature: [Double], _ diagonal: [Double],
-        _ z: UnsafeMutablePointer<Double>
+        _ effect: RandomEffect, _ starts: [Int], _ factors: UnsafePointer<Double>, _ curvature: [Double],
+        _ diagonal: [Double], _ z: UnsafeMutablePointer<Double>
     ) {
-        factors.withUnsafeBufferPointer { factors in
-            let l2 = effect.coordinate.l2
-            effect.forEachEntity { scratch, e in
-                let range = effect.support.range(e)
-                let own = z + range.lowerBound
-                if starts[e] < 0 {
-                    for (j, at) in range.enumerated() { own[j] /= diagonal[at] }
-                    return
-                }
-                let factor = factors.baseAddress! + starts[e]
-                let (m, n) = (effect.fitted.range(e).count, range.count)
-                if m >= n { return SmallCholesky.solve(n, factor, own) }
-                scratch.load(e, effect, offsets: curvature)
-                let solver = scratch.solver
-                solver.useCurvature()
-                let v = solver.margins.base
-                solver.multiply(own, into: v)
-                for i in 0..<m { v[i] *= solver.curvature(i).squareRoot() }
-                SmallCholesky.solve(m, factor, v)
-                for i in 0..<m { v[i] *= -solver.curvature(i).squareRoot() }
-                solver.addTransposed(v, to: own)
-                for j in 0..<n { own[j] /= l2 }
+        // first the entities that need no rows, then those whose rows must be laid out
+        effect.forEachEntity { view, e in
+            let range = view.range(e)
+            if starts[e] < 0 {
+                for at in range { z[at] /= diagonal[at] }
+            } else if view.rowRange(e).count >= range.count {
+                SmallCholesky.solve(range.count, factors + starts[e], z + range.lowerBound)
             }
+        }
+        let l2 = effect.coordinate.l2
+        effect.forEachLoaded(curvature) { solver, view, e in
+            if starts[e] < 0 || !solver.usesDual { return }
+            let (own, v, m) = (z + view.offsets[e], solver.margins.base, solver.rowCount)
+            solver.useCurvature()
+            solver.multiply(own, into: v)
+            for i in 0..<m { v[i] *= solver.curvature(i).squareRoot() }
+            SmallCholesky.solve(m, factors + starts[e], v)
+            for i in 0..<m { v[i] *= -solver.curvature(i).squareRoot() }
+            solver.addTransposed(v, to: own)
+            for j in 0..<solver.featureCount { own[j] /= l2 }
         }
     }
 }

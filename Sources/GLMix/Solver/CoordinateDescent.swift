@@ -22,7 +22,9 @@ package struct FitTrace: Sendable, Equatable, Codable {
     /// Certified bound on (F(θ) − F*), and the Newton estimate of it, where the joint finish ran.
     package var gap: Double?
     package var estimatedGap: Double?
+    /// Newton steps of the joint finish, and the Hessian products inside them.
     package var jointSteps = 0
+    package var jointProducts = 0
 
     package init() {}
 }
@@ -86,6 +88,7 @@ package struct CoordinateDescent: Sendable {
         trace.objectives.append(outcome.value)
         trace.passes.append(outcome.value)
         trace.jointSteps = outcome.steps
+        trace.jointProducts = outcome.products
         trace.gap = outcome.gap
         trace.estimatedGap = outcome.estimatedGap
         progress?(trace.passes.count - 1, -1, outcome.value)
@@ -174,7 +177,7 @@ final class FitState {
 
     var limitedNames: [String] {
         parts.compactMap {
-            if case .random(let effect) = $0, effect.limited > 0 { effect.coordinate.name } else { nil }
+            if case .random(let effect) = $0, effect.layout.limited > 0 { effect.coordinate.name } else { nil }
         }
     }
 

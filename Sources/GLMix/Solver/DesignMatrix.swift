@@ -90,58 +90,19 @@ struct DesignMatrix: Sendable {
 
     /// H = Xᵀ·diag(d)·X, lower triangle of the row-major p × p `h` (overwritten).
     func weightedGram(_ d: UnsafePointer<Double>, into h: UnsafeMutablePointer<Double>, workers: Workers) {
-        let p = featureCount
-        let blocks = max(1, min(8, rowCount / 4096, (1 << 25) / (p * p)))
-        var parts = [[Double]](repeating: [], count: blocks)
-        parts.withUnsafeMutableBufferPointer { slots in
-            let slots = slots.baseAddress!
-            workers.forEach(blocks) { block in
-                var part = [Double](repeating: 0, count: p * p)
-                part.withUnsafeMutableBufferPointer {
-                    addGram(rowCount * block / blocks..<rowCount * (block + 1) / blocks, d, $0.baseAddress!)
+        withBagPointers(bags.map(\.bag)) { pointers in
+            denseGram(rows: rowCount, columns: featureCount, d, into: h, workers) { row, columns, values in
+                var count = 0
+                pointers.forEachFeature(row) { feature, value in
+                    columns[count] = feature
+                    values[count] = Double(value)
+                    count += 1
                 }
-                slots[block] = part
+                columns[count] = featureCount - 1
+                values[count] = 1
+                return count + 1
             }
         }
-        treeSum(&parts)
-        parts[0].withUnsafeBufferPointer { h.update(from: $0.baseAddress!, count: p * p) }
-    }
-
-    private func addGram(_ rows: Range<Int>, _ d: UnsafePointer<Double>, _ h: UnsafeMutablePointer<Double>) {
-        let p = featureCount
-        var columns = [Int](repeating: 0, count: p)
-        var values = [Double](repeating: 0, count: p)
-        columns.withUnsafeMutableBufferPointer { columns in
-            values.withUnsafeMutableBufferPointer { values in
-                for i in rows {
-                    let count = gather(i, columns.baseAddress!, values.baseAddress!)
-                    for a in 0..<count {
-                        let row = h + columns[a] * p
-                        let scaled = d[i] * values[a]
-                        for b in 0...a { row[columns[b]] += scaled * values[b] }
-                    }
-                }
-            }
-        }
-    }
-
-    /// The non-zeros of row i of X, columns ascending; returns how many.
-    private func gather(
-        _ i: Int, _ columns: UnsafeMutablePointer<Int>, _ values: UnsafeMutablePointer<Double>
-    ) -> Int {
-        var count = 0
-        for part in bags {
-            let table = part.bag.table
-            let row = part.bag.rowOf.map { Int($0[i]) } ?? i
-            for at in table.range(row) {
-                columns[count] = part.base + Int(table.columns[at])
-                values[count] = Double(table.values[at])
-                count += 1
-            }
-        }
-        columns[count] = featureCount - 1
-        values[count] = 1
-        return count + 1
     }
 
     /// Σ nnz² over rows, what one `weightedGram` costs, estimated from the mean length of rows.
@@ -224,6 +185,43 @@ extension SparseRows {
             }
         }
     }
+}
+
+/// H = Xᵀ·diag(d)·X, lower triangle of the row-major p × p `h` (overwritten), X given row by row; rows with d = 0 are
+/// not looked at. Row blocks, at most eight and 256 MiB in all, have an H each; they are summed over their tree.
+/// - Parameter gather: writes the non-zeros of a row, columns ascending, and returns how many.
+func denseGram(
+    rows: Int, columns p: Int, _ d: UnsafePointer<Double>, into h: UnsafeMutablePointer<Double>, _ workers: Workers,
+    gather: (Int, UnsafeMutablePointer<Int>, UnsafeMutablePointer<Double>) -> Int
+) {
+    let blocks = max(1, min(8, rows / 4096, (1 << 25) / (p * p)))
+    var parts = [[Double]](repeating: [], count: blocks)
+    parts.withUnsafeMutableBufferPointer { slots in
+        let slots = slots.baseAddress!
+        workers.forEach(blocks) { block in
+            var part = [Double](repeating: 0, count: p * p)
+            let (columns, values) = (
+                UnsafeMutablePointer<Int>.allocate(capacity: p), UnsafeMutablePointer<Double>.allocate(capacity: p)
+            )
+            defer {
+                columns.deallocate()
+                values.deallocate()
+            }
+            part.withUnsafeMutableBufferPointer { part in
+                let h = part.baseAddress!
+                for i in rows * block / blocks..<rows * (block + 1) / blocks where d[i] != 0 {
+                    for a in 0..<gather(i, columns, values) {
+                        let row = h + columns[a] * p
+                        let scaled = d[i] * values[a]
+                        for b in 0...a { row[columns[b]] += scaled * values[b] }
+                    }
+                }
+            }
+            slots[block] = part
+        }
+    }
+    treeSum(&parts)
+    parts[0].withUnsafeBufferPointer { h.update(from: $0.baseAddress!, count: p * p) }
 }
 
 /// Σ values[at]·v[columns[at]] over start..<end.

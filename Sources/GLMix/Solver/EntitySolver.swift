@@ -11,21 +11,17 @@ import LinearAlgebra
 /// at most 10⁻⁸: Newton's method squares it.
 final class EntitySolver {
     let l2: Double
-    // rows of the entity: CSR with local columns, then labels, weights, offsets
-    var starts = Buffer<Int>()
-    var columns = Buffer<Int32>()
-    var values = Buffer<Double>()
-    var positive = Buffer<Bool>()
-    var weights = Buffer<Double>()
-    var offsets = Buffer<Double>()
-    /// x_i·θ, one per row: part of the result.
-    var margins = Buffer<Double>()
-    /// θ, one per local feature: start and result.
-    var theta = Buffer<Double>()
-    /// α, one per row: start and result of the dual form.
-    var alpha = Buffer<Double>()
     private(set) var rowCount = 0
     private(set) var featureCount = 0
+    /// x_i·θ, one per row: part of the result.
+    private(set) var margins = Buffer<Double>()
+    // rows of the entity: CSR with local columns (not owned), then labels, weights, offsets
+    private var starts: UnsafePointer<Int>
+    private var columns: UnsafePointer<Int32>
+    private var values: UnsafePointer<Float>
+    private var positive = Buffer<Bool>()
+    private var weights = Buffer<Double>()
+    private var offsets = Buffer<Double>()
 
     private var first = Buffer<Double>()
     private var second = Buffer<Double>()
@@ -35,28 +31,50 @@ final class EntitySolver {
     private var matrix = Buffer<Double>()
     private var kernel = Buffer<Double>()
     private var dense = Buffer<Double>()
+    /// Stands for "no rows": never read.
+    private var nowhere = Buffer<Int>()
 
     static let decrement = 1e-8
     static let mostSteps = 60
 
-    init(l2: Double) { self.l2 = l2 }
+    init(l2: Double) {
+        self.l2 = l2
+        let address = UnsafeRawPointer(nowhere.base)
+        starts = address.assumingMemoryBound(to: Int.self)
+        columns = address.assumingMemoryBound(to: Int32.self)
+        values = address.assumingMemoryBound(to: Float.self)
+    }
 
-    /// Makes room for m rows with `nonzeros` entries over n features; the caller then fills the row buffers.
-    func prepare(rows m: Int, features n: Int, nonzeros: Int) {
-        (rowCount, featureCount) = (m, n)
-        starts.reserve(m + 1)
-        columns.reserve(nonzeros)
-        values.reserve(nonzeros)
+    /// Takes the entity's fitted rows; valid as long as the view is.
+    /// - Parameters:
+    ///   - offsets: one per example.
+    ///   - all: rows of the entity, those that `max_rows` removed included: weights are scaled up to them.
+    func load(_ view: EntityView, _ e: Int, _ data: Examples, offsets known: UnsafePointer<Double>, all: Int) {
+        let rows = view.rowRange(e)
+        (rowCount, featureCount) = (rows.count, view.range(e).count)
+        reserve()
+        starts = view.starts + rows.lowerBound
+        columns = view.columns.baseAddress!
+        values = view.values.baseAddress!
+        let scale = Double(all) / Double(rows.count)
+        for i in 0..<rows.count {
+            let row = Int(view.rows[rows.lowerBound + i])
+            positive.base[i] = data.labels[row] == 1
+            weights.base[i] = Double(data.weights[row]) * scale
+            offsets.base[i] = known[row]
+        }
+    }
+
+    private func reserve() {
+        let (m, n) = (rowCount, featureCount)
+        let order = min(m, n)
         positive.reserve(m)
         weights.reserve(m)
         offsets.reserve(m)
         margins.reserve(m)
-        alpha.reserve(m)
         first.reserve(m)
         second.reserve(m)
         marginStep.reserve(m)
-        theta.reserve(n)
-        let order = min(m, n)
         gradient.reserve(max(m, n))
         step.reserve(max(m, n))
         matrix.reserve(order * order)
@@ -68,21 +86,22 @@ final class EntitySolver {
 
     var usesDual: Bool { rowCount < featureCount }
 
-    /// Improves θ (and α in the dual form) from where they are; `margins` are those of the result.
-    func solve() {
-        if usesDual { solveDual() } else { solvePrimal() }
+    /// Improves θ from where it is (in the dual form: from θ = Xᵀ·α); `margins` are those of the result.
+    /// theta: n; alpha: m, used only by the dual form.
+    func solve(theta: UnsafeMutablePointer<Double>, alpha: UnsafeMutablePointer<Double>) {
+        if usesDual { solveDual(alpha, theta) } else { solvePrimal(theta) }
     }
 
     // MARK: Primal form, order n
 
-    private func solvePrimal() {
+    private func solvePrimal(_ theta: UnsafeMutablePointer<Double>) {
         let (m, n) = (rowCount, featureCount)
-        let (theta, step, margins, marginStep) = (theta.base, step.base, margins.base, marginStep.base)
+        let (step, margins, marginStep) = (step.base, margins.base, marginStep.base)
         multiply(theta, into: margins)
         var f = loss(0) + 0.5 * l2 * dot(n, theta, theta)
         for _ in 0..<Self.mostSteps {
             derive()
-            primalGradient()
+            primalGradient(theta)
             primalHessian(into: matrix.base)
             for j in 0..<n { step[j] = -gradient.base[j] }
             if !SmallCholesky.factor(n, matrix.base) { return }
@@ -98,9 +117,9 @@ final class EntitySolver {
         }
     }
 
-    private func primalGradient() {
+    private func primalGradient(_ theta: UnsafePointer<Double>) {
         let gradient = gradient.base
-        for j in 0..<featureCount { gradient[j] = l2 * theta.base[j] }
+        for j in 0..<featureCount { gradient[j] = l2 * theta[j] }
         addTransposed(first.base, to: gradient)
     }
 
@@ -108,12 +127,12 @@ final class EntitySolver {
     func primalHessian(into h: UnsafeMutablePointer<Double>) {
         let n = featureCount
         h.update(repeating: 0, count: n * n)
-        let (starts, columns, values, second) = (starts.base, columns.base, values.base, second.base)
+        let (starts, columns, values, second) = (starts, columns, values, second.base)
         for i in 0..<rowCount {
             for a in starts[i]..<starts[i + 1] {
                 let row = h + Int(columns[a]) * n
-                let scaled = second[i] * values[a]
-                for b in starts[i]...a { row[Int(columns[b])] += scaled * values[b] }
+                let scaled = second[i] * Double(values[a])
+                for b in starts[i]...a { row[Int(columns[b])] += scaled * Double(values[b]) }
             }
         }
         for j in 0..<n { h[j * n + j] += l2 }
@@ -121,15 +140,15 @@ final class EntitySolver {
 
     // MARK: Dual form, order m
 
-    private func solveDual() {
+    private func solveDual(_ alpha: UnsafeMutablePointer<Double>, _ theta: UnsafeMutablePointer<Double>) {
         let (m, n) = (rowCount, featureCount)
-        let (alpha, step, margins, marginStep) = (alpha.base, step.base, margins.base, marginStep.base)
+        let (step, margins, marginStep) = (step.base, margins.base, marginStep.base)
         fillKernel()
         multiplyKernel(alpha, into: margins)
         var f = loss(0) + 0.5 * l2 * dot(m, alpha, margins)
         for _ in 0..<Self.mostSteps {
             derive()
-            if !dualStep() { break }
+            if !dualStep(alpha) { break }
             multiplyKernel(step, into: marginStep)
             var slope = 0.0
             for i in 0..<m { slope += marginStep[i] * (l2 * alpha[i] + first.base[i]) }
@@ -140,12 +159,12 @@ final class EntitySolver {
             f = value
             if -slope <= Self.decrement { break }
         }
-        theta.base.update(repeating: 0, count: n)
-        addTransposed(alpha, to: theta.base)
+        theta.update(repeating: 0, count: n)
+        addTransposed(alpha, to: theta)
     }
 
     /// step = α_new − α with α_new = (b − S·B⁻¹·S·K·b)/λ, b = D·f + r, S = √D, B = λI + S·K·S, r = −w·ℓ′.
-    private func dualStep() -> Bool {
+    private func dualStep(_ alpha: UnsafePointer<Double>) -> Bool {
         let m = rowCount
         let (b, step, second) = (gradient.base, step.base, second.base)
         for i in 0..<m { b[i] = second[i] * margins.base[i] - first.base[i] }
@@ -154,7 +173,7 @@ final class EntitySolver {
         multiplyKernel(b, into: step)
         for i in 0..<m { step[i] *= second[i].squareRoot() }
         SmallCholesky.solve(m, matrix.base, step)
-        for i in 0..<m { step[i] = (b[i] - second[i].squareRoot() * step[i]) / l2 - alpha.base[i] }
+        for i in 0..<m { step[i] = (b[i] - second[i].squareRoot() * step[i]) / l2 - alpha[i] }
         return true
     }
 
@@ -171,13 +190,13 @@ final class EntitySolver {
     /// K = X·Xᵀ, both triangles: each row in turn laid out densely.
     func fillKernel() {
         let (m, kernel, dense) = (rowCount, kernel.base, dense.base)
-        let (starts, columns, values) = (starts.base, columns.base, values.base)
+        let (starts, columns, values) = (starts, columns, values)
         dense.update(repeating: 0, count: featureCount)
         for i in 0..<m {
-            for at in starts[i]..<starts[i + 1] { dense[Int(columns[at])] = values[at] }
+            for at in starts[i]..<starts[i + 1] { dense[Int(columns[at])] = Double(values[at]) }
             for j in 0...i {
                 var total = 0.0
-                for at in starts[j]..<starts[j + 1] { total += values[at] * dense[Int(columns[at])] }
+                for at in starts[j]..<starts[j + 1] { total += Double(values[at]) * dense[Int(columns[at])] }
                 kernel[i * m + j] = total
                 kernel[j * m + i] = total
             }
@@ -236,19 +255,19 @@ final class EntitySolver {
 
     /// out = X·v
     func multiply(_ v: UnsafePointer<Double>, into out: UnsafeMutablePointer<Double>) {
-        let (starts, columns, values) = (starts.base, columns.base, values.base)
+        let (starts, columns, values) = (starts, columns, values)
         for i in 0..<rowCount {
             var total = 0.0
-            for at in starts[i]..<starts[i + 1] { total += values[at] * v[Int(columns[at])] }
+            for at in starts[i]..<starts[i + 1] { total += Double(values[at]) * v[Int(columns[at])] }
             out[i] = total
         }
     }
 
     /// out += Xᵀ·r
     func addTransposed(_ r: UnsafePointer<Double>, to out: UnsafeMutablePointer<Double>) {
-        let (starts, columns, values) = (starts.base, columns.base, values.base)
+        let (starts, columns, values) = (starts, columns, values)
         for i in 0..<rowCount {
-            for at in starts[i]..<starts[i + 1] { out[Int(columns[at])] += values[at] * r[i] }
+            for at in starts[i]..<starts[i + 1] { out[Int(columns[at])] += Double(values[at]) * r[i] }
         }
     }
 

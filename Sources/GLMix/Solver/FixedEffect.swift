@@ -4,14 +4,16 @@ import LinearAlgebra
 ///
 ///     f(b) = Σ_i w_i·ℓ(o_i + x_i·b, y_i) + (λ/2)·Σ_{j < p − 1} b_j²        b: p, the intercept (last) is free
 ///
-/// Solved by Newton's method with Cholesky factors where the p × p Hessian is cheap, else by trust-region Newton-CG
-/// with the diagonal of the Hessian as preconditioner.
+/// Solved by Newton's method with Cholesky factors where the p × p Hessian is cheap, else by trust-region Newton-CG.
+/// Its preconditioner is the Cholesky factor of the Hessian of at most `sampledRows` evenly spaced rows, scaled to
+/// all, made once and used until the inner solves get long: one pass over the rows then does what hundreds would
+/// with the diagonal, which is left for more than `mostSampledFeatures`.
 final class FixedEffect: NewtonObjective {
     let design: DesignMatrix
     let l2: Double
     private let labels: [UInt8]
     private let weights: [Float]
-    private let workers: Workers
+    let workers: Workers
     /// Σ_{other coordinates} scores + the rows' own offsets, one per row.
     private var offsets: [Double]
     /// Scores X·b of the point tried last, one per row.
@@ -19,11 +21,15 @@ final class FixedEffect: NewtonObjective {
     /// w·ℓ″ at the accepted point.
     private var curvature: [Double]
     private var diagonal: [Double] = []
+    /// Factor of the sampled Hessian, p × p; empty: none yet, or too many features.
+    private var sampledFactor: [Double] = []
     let usesCholesky: Bool
 
     /// Above either bound the Hessian is not formed: features, and Σ nnz² over rows (about 1 s of one core).
     static let mostDenseFeatures = 2000
     static let mostGramCost = 1e9
+    static let sampledRows = 1 << 17
+    static let mostSampledFeatures = 4096
 
     init(_ coordinate: Coordinate, _ examples: Examples, workers: Workers) {
         design = DesignMatrix(examples, bags: coordinate.bags)
@@ -87,11 +93,10 @@ final class FixedEffect: NewtonObjective {
         }
     }
 
-    /// Makes the point with these margins (offsets and all scores together) the accepted one.
-    func move(toMargins z: [Double]) {
-        offsets = z
-        for i in scores.indices { scores[i] = 0 }
-        _ = accept([Double](repeating: 0, count: count))
+    /// Makes a point with these w·ℓ″ the accepted one, for `precondition`.
+    func move(toCurvature curvature: [Double]) {
+        self.curvature = curvature
+        diagonal = []
     }
 
     /// ∇²f at the accepted point, p × p, lower triangle.
@@ -170,8 +175,43 @@ final class FixedEffect: NewtonObjective {
     }
 
     func precondition(_ r: [Double]) -> [Double] {
+        var z = r
+        z.withUnsafeMutableBufferPointer { precondition(inPlace: $0.baseAddress!) }
+        return z
+    }
+
+    /// M⁻¹·r in the place of r.
+    func precondition(inPlace r: UnsafeMutablePointer<Double>) {
+        if sampledFactor.isEmpty && count <= Self.mostSampledFeatures { sampledFactor = factorSampled() }
+        if !sampledFactor.isEmpty {
+            return sampledFactor.withUnsafeBufferPointer { Cholesky.solve(count, factor: $0.baseAddress!, r) }
+        }
         if diagonal.isEmpty { diagonal = hessianDiagonal() }
-        return zip(r, diagonal).map { $0 / $1 }
+        for j in 0..<count { r[j] /= diagonal[j] }
+    }
+
+    /// A long inner solve says that the Hessian has moved away from the factor.
+    func noteInnerSteps(_ steps: Int) { if steps > 20 { sampledFactor = [] } }
+
+    /// Every so-manieth row's value, scaled to all rows; 0 elsewhere.
+    static func sampled(_ curvature: [Double]) -> [Double] {
+        let step = max(1, (curvature.count + sampledRows - 1) / sampledRows)
+        var d = [Double](repeating: 0, count: curvature.count)
+        for i in stride(from: 0, to: d.count, by: step) { d[i] = Double(step) * curvature[i] }
+        return d
+    }
+
+    /// Cholesky factor of the Hessian of every `step`-th row, scaled to all; empty if it is not positive definite.
+    private func factorSampled() -> [Double] {
+        let p = count
+        let d = Self.sampled(curvature)
+        var h = [Double](repeating: 0, count: p * p)
+        let isDefinite = h.withUnsafeMutableBufferPointer { h in
+            d.withUnsafeBufferPointer { design.weightedGram($0.baseAddress!, into: h.baseAddress!, workers: workers) }
+            for j in 0..<p - 1 { h[j * p + j] += l2 }
+            return (try? Cholesky.factor(p, h.baseAddress!)) != nil
+        }
+        return isDefinite ? h : []
     }
 
     /// Diagonal of ∇²f at the accepted point; the intercept's entry is kept above 0.

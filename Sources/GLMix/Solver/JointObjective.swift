@@ -19,9 +19,12 @@ final class JointObjective: NewtonObjective {
     private var curvature: [Double]
     private var factored = false
 
+    var workers: Workers { state.workers }
+
     struct Outcome {
         var value: Double
         var steps: Int
+        var products: Int
         var gap: Double
         var estimatedGap: Double
     }
@@ -56,22 +59,22 @@ final class JointObjective: NewtonObjective {
             case .random(let effect): x += effect.values
             }
         }
-        var steps = 0
+        var (steps, products) = (0, 0)
         var f = 0.0
         var bound = 0.0
         var gradient: [Double] = []
-        for _ in 0..<5 {
+        for _ in 0..<5 where steps == 0 || bound > tolerance * f {
             let outcome = TrustRegionNewton(iterations: 30, innerIterations: 100).minimise(self, from: &x)
             steps += outcome.steps
+            products += outcome.products
             f = minimiseIntercept(&x)
             gradient = accept(x)
             bound = self.bound(gradient)
-            if bound <= tolerance * f { break }
         }
         let newton = TrustRegionNewton(innerIterations: 50, forcing: 1e-3).steihaug(self, gradient, .infinity)
         let estimate = -0.5 * zip(gradient, newton.direction).reduce(0) { $0 + $1.0 * $1.1 }
         store(x)
-        return Outcome(value: f, steps: steps, gap: bound, estimatedGap: estimate)
+        return Outcome(value: f, steps: steps, products: products, gap: bound, estimatedGap: estimate)
     }
 
     /// ½·Σ g²/λ over the penalised coefficients.
@@ -180,17 +183,21 @@ final class JointObjective: NewtonObjective {
         var product = [Double](repeating: 0, count: margins.count)
         addProducts(v, to: &product)
         let curvature = curvature
-        for i in product.indices { product[i] *= curvature[i] }
+        product.withUnsafeMutableBufferPointer { product in
+            forBlocks(product.count, state.workers) { rows in for i in rows { product[i] *= curvature[i] } }
+        }
         return transposed(product, plusPenaltyOf: v)
     }
 
     func precondition(_ r: [Double]) -> [Double] {
         if !factored {
-            preconditioner.factor(margins: margins, curvature: curvature)
+            preconditioner.factor(curvature: curvature)
             factored = true
         }
         return preconditioner.apply(r, bases: bases)
     }
+
+    func noteInnerSteps(_ steps: Int) { preconditioner.noteInnerSteps(steps) }
 
     func isOptimal(value: Double, gradient: [Double]) -> Bool {
         var estimate = bound(gradient)
@@ -218,7 +225,9 @@ final class JointObjective: NewtonObjective {
                             fixed.design.multiply(
                                 v.baseAddress! + bases[k], into: $0.baseAddress!, workers: state.workers)
                         }
-                        for i in own.indices { z[i] += own[i] }
+                        own.withUnsafeBufferPointer { own in
+                            forBlocks(own.count, state.workers) { rows in for i in rows { z[i] += own[i] } }
+                        }
                     case .random(let effect): effect.addProduct(v.baseAddress! + bases[k], to: z.baseAddress!)
                     }
                 }
@@ -239,7 +248,9 @@ final class JointObjective: NewtonObjective {
                     case .random(let effect): effect.multiplyTransposed(r.baseAddress!, into: out)
                     }
                     let l2 = Self.l2(part)
-                    for j in bases[k]..<bases[k + 1] where j != free { g[j] += l2 * x[j] }
+                    forBlocks(bases[k + 1] - bases[k], state.workers) { range in
+                        for j in range where bases[k] + j != free { out[j] += l2 * x[bases[k] + j] }
+                    }
                 }
             }
         }

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// A twice differentiable convex function as a trust-region Newton method sees it. The object remembers the point
 /// of its last `evaluate`, to which gradient, Hessian and preconditioner belong.
 protocol NewtonObjective: AnyObject {
@@ -11,8 +13,16 @@ protocol NewtonObjective: AnyObject {
     func hessianTimes(_ v: [Double]) -> [Double]
     /// M⁻¹·r for a symmetric positive definite M near ∇²f at the accepted point.
     func precondition(_ r: [Double]) -> [Double]
+    /// Told after each inner solve how many products it took.
+    func noteInnerSteps(_ steps: Int)
+    /// For sums over variables.
+    var workers: Workers { get }
     /// Whether the accepted point is good enough.
     func isOptimal(value: Double, gradient: [Double]) -> Bool
+}
+
+extension NewtonObjective {
+    func noteInnerSteps(_ steps: Int) {}
 }
 
 /// Trust-region Newton method for large problems.
@@ -28,7 +38,7 @@ struct TrustRegionNewton {
     /// Most conjugate-gradient steps inside one Newton step.
     var innerIterations = 250
     /// An inner solve ends at ‖r‖_M⁻¹ ≤ forcing·‖g‖_M⁻¹.
-    var forcing = 0.1
+    var forcing = 0.25
 
     struct Outcome: Sendable, Equatable {
         var value: Double
@@ -37,19 +47,22 @@ struct TrustRegionNewton {
     }
 
     func minimise(_ f: some NewtonObjective, from x: inout [Double]) -> Outcome {
+        let vectors = VectorSpace(workers: f.workers)
         var outcome = Outcome(value: f.value(at: x))
         var gradient = f.accept(x)
-        var radius = norm(gradient, f.precondition(gradient))
+        var radius = Double.infinity
         while outcome.steps < iterations, !f.isOptimal(value: outcome.value, gradient: gradient) {
             let step = steihaug(f, gradient, radius)
+            f.noteInnerSteps(step.products)
             outcome.products += step.products
             outcome.steps += 1
-            let trial = zip(x, step.direction).map { $0 + $1 }
+            var trial = x
+            vectors.add(1, step.direction, to: &trial)
             let value = f.value(at: trial)
-            let slope = dot(gradient, step.direction)
-            let predicted = -0.5 * (slope - dot(step.direction, step.residual))
+            let slope = vectors.dot(gradient, step.direction)
+            let predicted = -0.5 * (slope - vectors.dot(step.direction, step.residual))
             let actual = outcome.value - value
-            if outcome.steps == 1 { radius = min(radius, step.length) }
+            if outcome.steps == 1 { radius = step.length }
             radius = resized(radius, step.length, slope: slope, predicted: predicted, actual: actual)
             if actual > 1e-4 * predicted {
                 (x, outcome.value) = (trial, value)
@@ -76,50 +89,81 @@ struct TrustRegionNewton {
     func steihaug(
         _ f: some NewtonObjective, _ gradient: [Double], _ radius: Double
     ) -> (direction: [Double], residual: [Double], length: Double, products: Int) {
+        let vectors = VectorSpace(workers: f.workers)
         var s = [Double](repeating: 0, count: gradient.count)
-        var r = gradient.map { -$0 }
+        var r = vectors.scaled(-1, gradient)
         var z = f.precondition(r)
         var d = z
-        var rz = dot(r, z)
+        var rz = vectors.dot(r, z)
         let goal = forcing * forcing * rz
         var (ss, sd, dd) = (0.0, 0.0, rz)  // ‖s‖², ⟨s, d⟩, ‖d‖² in M
         var products = 0
         while products < innerIterations, rz > goal, rz > 0 {
             let hd = f.hessianTimes(d)
             products += 1
-            let alpha = rz / dot(d, hd)
+            let alpha = rz / vectors.dot(d, hd)
             let next = ss + 2 * alpha * sd + alpha * alpha * dd
             if next >= radius * radius {
                 let rest = radius * radius - ss
                 let root = max(0, sd * sd + dd * rest).squareRoot()
                 let tau = sd >= 0 ? rest / (sd + root) : (root - sd) / dd
-                for i in s.indices {
-                    s[i] += tau * d[i]
-                    r[i] -= tau * hd[i]
-                }
+                vectors.add(tau, d, to: &s)
+                vectors.add(-tau, hd, to: &r)
                 return (s, r, radius, products)
             }
-            for i in s.indices {
-                s[i] += alpha * d[i]
-                r[i] -= alpha * hd[i]
-            }
+            vectors.add(alpha, d, to: &s)
+            vectors.add(-alpha, hd, to: &r)
             z = f.precondition(r)
-            let rzNext = dot(r, z)
+            let rzNext = vectors.dot(r, z)
             let beta = rzNext / rz
             rz = rzNext
             sd = beta * (sd + alpha * dd)
             dd = rz + beta * beta * dd
             ss = next
-            for i in d.indices { d[i] = z[i] + beta * d[i] }
+            vectors.combine(z, beta, &d)
         }
         return (s, r, ss.squareRoot(), products)
     }
+}
 
-    private func norm(_ r: [Double], _ z: [Double]) -> Double { max(0, dot(r, z)).squareRoot() }
+/// Vector operations over all variables, in parallel blocks; sums over the tree of blocks.
+struct VectorSpace {
+    let workers: Workers
 
-    private func dot(_ a: [Double], _ b: [Double]) -> Double {
-        var total = 0.0
-        for i in a.indices { total += a[i] * b[i] }
-        return total
+    func dot(_ a: [Double], _ b: [Double]) -> Double {
+        a.withUnsafeBufferPointer { a in
+            b.withUnsafeBufferPointer { b in
+                blockSum(a.count, workers) { range in
+                    var total = 0.0
+                    for i in range { total += a[i] * b[i] }
+                    return total
+                }
+            }
+        }
+    }
+
+    /// y += a·x
+    func add(_ a: Double, _ x: [Double], to y: inout [Double]) {
+        x.withUnsafeBufferPointer { x in
+            y.withUnsafeMutableBufferPointer { y in
+                forBlocks(x.count, workers) { range in for i in range { y[i] += a * x[i] } }
+            }
+        }
+    }
+
+    /// y = x + b·y
+    func combine(_ x: [Double], _ b: Double, _ y: inout [Double]) {
+        x.withUnsafeBufferPointer { x in
+            y.withUnsafeMutableBufferPointer { y in
+                forBlocks(x.count, workers) { range in for i in range { y[i] = x[i] + b * y[i] } }
+            }
+        }
+    }
+
+    func scaled(_ a: Double, _ x: [Double]) -> [Double] {
+        [Double](unsafeUninitializedCapacity: x.count) { out, count in
+            count = x.count
+            forBlocks(x.count, workers) { range in for i in range { out[i] = a * x[i] } }
+        }
     }
 }

@@ -44,7 +44,8 @@ extension Parameters {
         Parameter(
             "glmix.refit", .boolean, .boolean(true),
             "Fit once more with engagements up to T for the final scores; false takes the validation fit for both."),
-        Parameter("glmix.write_examples", .boolean, .boolean(true), "Keep the training rows as shards of kind examples."),
+        Parameter(
+            "glmix.write_examples", .boolean, .boolean(true), "Keep the training rows as shards of kind examples."),
     ]
 }
 
@@ -70,7 +71,8 @@ package enum GLMixSyntax {
             if let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) {
                 return "unknown key \(unknown); known are \(known.joined(separator: ", "))"
             }
-            guard case .text(let name)? = fields["name"], name.allSatisfy({ $0.isLetter || $0.isNumber || "-_".contains($0) }),
+            guard case .text(let name)? = fields["name"],
+                name.allSatisfy({ $0.isLetter || $0.isNumber || "-_".contains($0) }),
                 !name.isEmpty, names.insert(name).inserted
             else { return "each coordinate needs a name of its own (letters, digits, - and _)" }
             if let problem = problem(fields) { return "\(name): \(problem)" }
@@ -84,7 +86,8 @@ package enum GLMixSyntax {
         default: return "by: expected none, learner, course or a profile column"
         }
         if let features = fields["features"] {
-            guard case .list(let items) = features, items.allSatisfy({ if case .text = $0 { true } else { false } }) else {
+            guard case .list(let items) = features, items.allSatisfy({ if case .text = $0 { true } else { false } })
+            else {
                 return "features: expected a list of texts"
             }
         }
