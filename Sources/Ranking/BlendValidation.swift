@@ -40,7 +40,7 @@ package struct ValidationGroup: Sendable {
             return (rows(row, union.sorted()), row.variances)
         }
         var examples = BlendExamples()
-        for (learner, part) in parts.enumerated() { examples.append(traits[learner], part.0) }
+        for (learner, part) in parts.enumerated() { examples.append(traits[learner], part.0, weight: part.0.weight) }
         func scale(_ variances: [Double]) -> Float {
             let mean = variances.isEmpty ? 0 : treeSum(variances) / Double(variances.count)
             return mean > 1e-12 ? Float(mean.squareRoot()) : 1

@@ -11,7 +11,7 @@ private let seed: UInt64 = 5
 
 /// Rows whose labels follow the given weights: 40 courses per learner with standard normal scores.
 private func planted(
-    _ learners: [LearnerTraits], rows: Int = 40, intercept: Double = -1,
+    _ learners: [LearnerTraits], rows: Int = 40, intercept: Double = -1, weight: (Int) -> Double = { _ in 1 },
     weights: (LearnerTraits) -> (ncf: Double, glmix: Double, recent: Double)
 ) -> BlendExamples {
     var examples = BlendExamples()
@@ -28,7 +28,7 @@ private func planted(
             let z = intercept + w.ncf * x.0 + w.glmix * x.1 + w.recent * x.2 + (row % 10 <= 1 ? 0.7 : 0)
             own.labels.append(random.uniform() < Scalar.sigmoid(z))
         }
-        examples.append(traits, own)
+        examples.append(traits, own, weight: weight(l))
     }
     return examples
 }
@@ -38,7 +38,7 @@ private func population(_ count: Int) -> [LearnerTraits] {
 }
 
 @Suite struct BlendObjectiveTests {
-    private let examples = planted(population(150)) { _ in (1, 0.5, 0.3) }
+    private let examples = planted(population(150), weight: { 1 / Double(1 + $0 % 3) }) { _ in (1, 0.5, 0.3) }
 
     private func objective(_ examples: BlendExamples) -> BlendObjective {
         let layout = BlendLayout(segments: 3)
@@ -149,6 +149,37 @@ private func population(_ count: Int) -> [LearnerTraits] {
             BlendModel.weights(fitted.personal, fitter.layout, traits(30), fitter.scale)
         )
         #expect(abs(a.ncf - b.ncf) < 1e-3)
+    }
+
+    @Test func weightTwoIsTheLearnerTwice() {
+        let once = planted(population(80), weight: { $0 < 40 ? 2 : 1 }) { _ in (1.2, 0.4, 0.1) }
+        var twice = planted(population(80)) { _ in (1.2, 0.4, 0.1) }
+        for l in 0..<40 {
+            var rows = BlendRows()
+            rows.ncf = Array(twice.ncf[twice.range(l)])
+            rows.glmix = Array(twice.glmix[twice.range(l)])
+            rows.recent = Array(twice.recent[twice.range(l)])
+            rows.flags = Array(twice.flags[twice.range(l)])
+            rows.labels = Array(twice.labels[twice.range(l)])
+            twice.append(twice.learners[l], rows)
+        }
+        func fit(_ examples: BlendExamples) -> BlendFitter.Fitted {
+            // The same φ for both.
+            BlendFitter(
+                examples, layout: BlendLayout(segments: 3), scale: TraitScale(once.learners),
+                settings: BlendSettings(l2: 1)
+            ).fit(Array(0..<examples.count), workers: Workers(count: 1))
+        }
+        let (a, b) = (fit(once).personal, fit(twice).personal)
+        #expect(zip(a, b).allSatisfy { abs($0 - $1) < 1e-3 })
+    }
+
+    @Test func everyLearnerCountsAlike() {
+        var rows = BlendRows()
+        rows.labels = [true, false, true, true, true]
+        #expect(rows.weight == 0.25)
+        rows.labels = [false, false]
+        #expect(rows.weight == 1)
     }
 
     @Test func tooFewLearnersGetThePriorWeights() {
