@@ -258,6 +258,20 @@ private func population(_ count: Int) -> [LearnerTraits] {
         #expect(outcome.hits[.mixture] != outcome.hits[.ncf])
     }
 
+    @Test func aConstantModelNeverTakesOver() throws {
+        // NCF says nothing about anybody: ties by course number happen to be right, and the prior trusts noise.
+        var group = group(400, courses: 100, glmixIsNoise: true)
+        group.scores = ModelScores(
+            ncf: FunctionScorer(learnerCount: 400, courseCount: 100) { _, _ in 0 }, glmix: group.scores.glmix,
+            courses: group.scores.courses, exclusions: group.scores.exclusions)
+        group.relevant = sets([[UInt32]](repeating: [0, 1, 2], count: 400))
+        let settings = BlendSettings(priorWeights: [0.1, 5, 0.1], leastLearners: 10_000)
+        let outcome = trainer(settings).train(group, workers: Workers(count: 2))
+        #expect(outcome.hits[.ncf]!.allSatisfy { $0.ndcg(at: 20) == 1 })
+        #expect(try #require(outcome.warmGain).against == .glmix)
+        #expect(outcome.model.warm.choice == .blend)
+    }
+
     @Test func unionHoldsEachModelsBestAndTheMostRecent() {
         // One learner, six courses: NCF's best is 0, GLMix's 1, the most recent 5; 4 is watched, 3 and 2 in no union.
         let group = ValidationGroup(
@@ -267,7 +281,8 @@ private func population(_ count: Int) -> [LearnerTraits] {
                 courses: plainCourses(6, recent: [0, 0, 0, 0, 5, 4]), exclusions: sets([[4]])),
             traits: [traits(1)], hashes: [0], relevant: sets([[1, 2]]), popularOrder: [4, 5, 0, 1, 2, 3],
             recentOrder: [4, 5, 0, 1, 2, 3])
-        let (examples, scales) = group.examples(candidates: 1, mostRecent: 1, workers: Workers(count: 1))
+        let gathered = group.gather(candidates: 1, mostRecent: 1, workers: Workers(count: 1))
+        let (examples, scales) = (gathered.examples, gathered.scales)
         #expect(examples.labels == [false, true, false])
         // Allowed NCF scores 9, 1, 1, 0, 1: mean 2.4, mean square of the centred ones 11.04.
         #expect(abs(scales.ncf * scales.ncf - 11.04) < 1e-3)
