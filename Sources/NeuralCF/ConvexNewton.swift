@@ -24,7 +24,7 @@ struct SecondOrder {
 /// Stops when half the squared Newton decrement is below `tolerance`.
 enum ConvexNewton {
     static func minimise(
-        _ start: [Double], active: [Bool], tolerance: Double = 1e-8, iterations: Int = 30,
+        _ start: [Double], active: [Bool], tolerance: Double = 1e-7, iterations: Int = 30,
         _ evaluate: ([Double]) -> SecondOrder
     ) -> (point: [Double], loss: Double) {
         let free = active.indices.filter { active[$0] }

@@ -14,6 +14,8 @@ package struct LinearFit {
     private static let ridgeOther = 5.0
     private static let gammaIndex = Trend.featureCount
     private static let size = Trend.featureCount + 1
+    /// The decay is searched with at most so many examples.
+    private static let searchExamples = 2_048
     /// Work item of the sums over examples.
     private static let block = 64
     /// Values that a and b may take.
@@ -27,7 +29,7 @@ package struct LinearFit {
         let examples = source.snapshotExamples(workers: workers)
         let features = cutFeatures()
         let empty = trend ? fitEmpty(examples.filter { $0.context.isEmpty }, features) : nil
-        let warm = capped(examples.filter { !$0.context.isEmpty })
+        let warm = subset(examples.filter { !$0.context.isEmpty }, source.parameters.linearExamples)
         let (other, decay) = fitOther(warm, features, trend: trend, wide: wide)
         let none = [Double](repeating: 0, count: Trend.featureCount)
         return LinearPart(
@@ -40,22 +42,32 @@ package struct LinearFit {
         source.parameters.wide && source.data.snapshots.contains { $0.wide != WideMatrix.none }
     }
 
-    /// Trend features of each snapshot cut: `featureCount × courses`.
-    private func cutFeatures() -> [Int64: FloatBuffer] {
+    /// What all examples of a snapshot cut have in common.
+    private struct CutFeatures {
+        /// featureCount × courses.
+        let trend: FloatBuffer
+        /// Courses that are no candidates yet.
+        let unpublished: [UInt32]
+    }
+
+    private func cutFeatures() -> [Int64: CutFeatures] {
         let courses = source.data.courseCount
         let byDay = Dictionary(grouping: source.snapshotCuts, by: CourseActivity.day)
         let days = byDay.keys.sorted()
-        var result: [Int64: FloatBuffer] = [:]
+        var result: [Int64: CutFeatures] = [:]
         Trend.forEachDay(source.data.activity, days) { index, values in
-            let features = FloatBuffer(Trend.featureCount * courses)
-            for i in 0..<features.count { features.start[i] = Float(values[i]) }
-            for cut in byDay[days[index]]! { result[cut] = features }
+            let trend = FloatBuffer(Trend.featureCount * courses)
+            for i in 0..<trend.count { trend.start[i] = Float(values[i]) }
+            for cut in byDay[days[index]]! {
+                let unpublished = (0..<courses).filter { source.data.publishedAt[$0] > cut }.map { UInt32($0) }
+                result[cut] = CutFeatures(trend: trend, unpublished: unpublished)
+            }
         }
         return result
     }
 
-    private func capped(_ examples: [Example]) -> [Example] {
-        let limit = source.parameters.linearExamples
+    /// A seeded part of the examples, in their order.
+    private func subset(_ examples: [Example], _ limit: Int) -> [Example] {
         if examples.count <= limit { return examples }
         var random = RandomKey(seed: source.parameters.seed, purpose: "ncf.linear").stream()
         var order = Array(examples.indices)
@@ -65,7 +77,7 @@ package struct LinearFit {
 
     // MARK: Empty contexts: every example of a cut has the same candidates, so labels are summed first.
 
-    private func fitEmpty(_ examples: [Example], _ features: [Int64: FloatBuffer]) -> [Double] {
+    private func fitEmpty(_ examples: [Example], _ features: [Int64: CutFeatures]) -> [Double] {
         let courses = source.data.courseCount
         let cuts = Set(examples.map(\.cut)).sorted()
         var labels = [Int64: [Double]](
@@ -81,25 +93,25 @@ package struct LinearFit {
         let active = (0..<Self.size).map { $0 < Self.gammaIndex }
         return ConvexNewton.minimise(Self.prior, active: active) { weights in
             let parts = workers.map(cuts.count) { index in
-                emptyTerm(cuts[index], features[cuts[index]]!, labels[cuts[index]]!, counts[cuts[index]]!, weights).flat
+                emptyTerm(features[cuts[index]]!, labels[cuts[index]]!, counts[cuts[index]]!, weights).flat
             }
             return regularised(parts, examples, weights, strength: Self.ridgeEmpty)
         }.point
     }
 
     private func emptyTerm(
-        _ cut: Int64, _ features: FloatBuffer, _ labels: [Double], _ count: Double, _ weights: [Double]
+        _ features: CutFeatures, _ labels: [Double], _ count: Double, _ weights: [Double]
     ) -> SecondOrder {
         var scratch = SoftmaxMoments(courses: source.data.courseCount)
-        scratch.setTrend(features, weights)
-        scratch.mask(source.data.publishedAt, after: cut)
+        scratch.setTrend(features.trend, weights)
+        scratch.mask(features.unpublished)
         scratch.normalise()
-        var term = scratch.moments(features, wide: nil)
+        var term = scratch.moments(features.trend, wide: nil)
         term.loss *= count
         for i in term.gradient.indices { term.gradient[i] *= count }
         for i in term.hessian.indices { term.hessian[i] *= count }
         for (course, weight) in labels.enumerated() where weight != 0 {
-            scratch.subtractLabel(course, weight, features, wide: nil, weights, from: &term)
+            scratch.subtractLabel(course, weight, features.trend, wide: nil, weights, from: &term)
         }
         return term
     }
@@ -107,48 +119,62 @@ package struct LinearFit {
     // MARK: The others
 
     private func fitOther(
-        _ examples: [Example], _ features: [Int64: FloatBuffer], trend: Bool, wide: Bool
+        _ examples: [Example], _ features: [Int64: CutFeatures], trend: Bool, wide: Bool
     ) -> ([Double], LinearPart.Decay) {
         let active = (0..<Self.size).map { $0 < Self.gammaIndex ? trend : wide }
-        var start = zip(Self.prior, active).map { $1 ? $0 : 0 }
-        func fit(_ decay: LinearPart.Decay) -> (point: [Double], loss: Double) {
-            var fitted = minimise(start, active, examples, features, decay)
-            if fitted.point[Self.gammaIndex] < 0 {  // γ ≥ 0: on the bound it leaves the problem
-                var fixed = active
-                fixed[Self.gammaIndex] = false
-                var at = fitted.point
-                at[Self.gammaIndex] = 0
-                fitted = minimise(at, fixed, examples, features, decay)
-            }
-            return fitted
+        let start = zip(Self.prior, active).map { $1 ? $0 : 0 }
+        if !wide {
+            return (
+                fit(examples, features, .init(age: 0, position: 0), start, active).point, .init(age: 0, position: 0)
+            )
         }
-        var cell = (age: 2, position: 3)
+        let (decay, near) = search(subset(examples, Self.searchExamples), features, start, active)
+        return (fit(examples, features, decay, near, active).point, decay)
+    }
+
+    /// Descends from cell to neighbouring cell of the grid of (a, b) while the loss falls.
+    private func search(
+        _ examples: [Example], _ features: [Int64: CutFeatures], _ start: [Double], _ active: [Bool]
+    ) -> (LinearPart.Decay, [Double]) {
         var tried: [LinearPart.Decay: (point: [Double], loss: Double)] = [:]
-        func loss(_ age: Int, _ position: Int) -> Double {
+        var (cell, near) = ((age: 2, position: 3), start)
+        func result(_ age: Int, _ position: Int) -> (point: [Double], loss: Double) {
             let decay = LinearPart.Decay(age: Self.grid[age], position: Self.grid[position])
-            if tried[decay] == nil { tried[decay] = fit(decay) }
-            return tried[decay]!.loss
+            let found = tried[decay] ?? fit(examples, features, decay, near, active)
+            tried[decay] = found
+            return found
         }
-        var best = loss(cell.age, cell.position)
-        search: while wide && !examples.isEmpty {
-            start = tried[LinearPart.Decay(age: Self.grid[cell.age], position: Self.grid[cell.position])]!.point
+        var best = result(cell.age, cell.position)
+        descent: while !examples.isEmpty {
+            near = best.point
             for (age, position) in [(-1, 0), (1, 0), (0, -1), (0, 1), (1, -1), (-1, 1)] {
                 let next = (age: cell.age + age, position: cell.position + position)
                 guard Self.grid.indices.contains(next.age), Self.grid.indices.contains(next.position) else { continue }
-                let found = loss(next.age, next.position)
-                if found < best - 1e-7 {
+                let found = result(next.age, next.position)
+                if found.loss < best.loss - 1e-7 {
                     (best, cell) = (found, next)
-                    continue search
+                    continue descent
                 }
             }
             break
         }
-        let decay = LinearPart.Decay(age: Self.grid[cell.age], position: Self.grid[cell.position])
-        return (tried[decay]!.point, decay)
+        return (.init(age: Self.grid[cell.age], position: Self.grid[cell.position]), best.point)
+    }
+
+    private func fit(
+        _ examples: [Example], _ features: [Int64: CutFeatures], _ decay: LinearPart.Decay, _ start: [Double],
+        _ active: [Bool]
+    ) -> (point: [Double], loss: Double) {
+        let fitted = minimise(start, active, examples, features, decay)
+        if fitted.point[Self.gammaIndex] >= 0 { return fitted }
+        var (fixed, at) = (active, fitted.point)  // γ ≥ 0: on the bound it leaves the problem
+        fixed[Self.gammaIndex] = false
+        at[Self.gammaIndex] = 0
+        return minimise(at, fixed, examples, features, decay)
     }
 
     private func minimise(
-        _ start: [Double], _ active: [Bool], _ examples: [Example], _ features: [Int64: FloatBuffer],
+        _ start: [Double], _ active: [Bool], _ examples: [Example], _ features: [Int64: CutFeatures],
         _ decay: LinearPart.Decay
     ) -> (point: [Double], loss: Double) {
         let blocks = (examples.count + Self.block - 1) / Self.block
@@ -162,7 +188,7 @@ package struct LinearFit {
     }
 
     private func blockTerm(
-        _ examples: ArraySlice<Example>, _ features: [Int64: FloatBuffer], _ weights: [Double],
+        _ examples: ArraySlice<Example>, _ features: [Int64: CutFeatures], _ weights: [Double],
         _ decay: LinearPart.Decay
     ) -> SecondOrder {
         var scratch = SoftmaxMoments(courses: source.data.courseCount)
@@ -174,16 +200,16 @@ package struct LinearFit {
             moments.withSpan(example.context) { span in
                 let matrix = example.snapshot < 0 ? .none : source.data.snapshots[Int(example.snapshot)].wide
                 wide.fill(span, at: example.cut, decay: decay, matrix: matrix)
-                scratch.setTrend(cut, weights)
+                scratch.setTrend(cut.trend, weights)
                 wide.add(Float(weights[Self.gammaIndex]), to: scratch.scores)
                 for k in 0..<span.count { scratch.scores[Int(span.courses[k])] = SoftmaxMoments.excluded }
             }
-            scratch.mask(source.data.publishedAt, after: example.cut)
+            scratch.mask(cut.unpublished)
             scratch.normalise()
-            var term = scratch.moments(cut, wide: wide.values)
+            var term = scratch.moments(cut.trend, wide: wide.values)
             for at in example.labels {
                 scratch.subtractLabel(
-                    Int(moments.courses[at]), 1 / Double(example.labels.count), cut, wide: wide.values, weights,
+                    Int(moments.courses[at]), 1 / Double(example.labels.count), cut.trend, wide: wide.values, weights,
                     from: &term)
             }
             for (i, value) in term.flat.enumerated() { sum[i] += value }

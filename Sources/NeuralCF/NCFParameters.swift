@@ -72,7 +72,7 @@ package struct NCFParameters: Codable, Sendable, Equatable {
     package var cutsPerLearner = 8
     package var emptyShare = 0.2
     /// An epoch takes at most about so many examples, drawn anew each time.
-    package var examplesPerEpoch = 262_144
+    package var examplesPerEpoch = 131_072
     /// The share of the context that is dropped, anew each epoch.
     package var hide = 0.0
 

@@ -66,15 +66,10 @@ package struct NCFTraining {
             record.quality = quality
             history.append(record)
             progress(record)
-            if best == nil || isBetter(quality, than: best!.record.quality!) { best = (record, model.towers) }
+            if best == nil || quality.warmNDCG > best!.record.quality!.warmNDCG { best = (record, model.towers) }
             if epoch - best!.record.epoch >= parameters.patience { break }
         }
         return NCFFit(model: chosen(linear, best, run), epochs: best?.record.epoch ?? 0, history: history)
-    }
-
-    /// Guarded towers are a probability model on top of another, judged by its loss; others only rank.
-    private func isBetter(_ quality: EpochQuality, than best: EpochQuality) -> Bool {
-        parameters.guarded ? quality.warmLoss < best.warmLoss : quality.warmNDCG > best.warmNDCG
     }
 
     /// α > 0 only if the gain over trend and wide exceeds one standard error. The towers of the best epoch are kept in

@@ -34,9 +34,8 @@ struct SoftmaxMoments: ~Copyable {
         }
     }
 
-    func mask(_ publishedAt: [Int64], after cut: Int64) {
-        for course in 0..<courses where publishedAt[course] > cut { scores[course] = Self.excluded }
-    }
+    /// Leaves courses out.
+    func mask(_ courses: [UInt32]) { for course in courses { scores[Int(course)] = Self.excluded } }
 
     mutating func normalise() {
         let top = Vector.max(courses, scores)
@@ -53,9 +52,7 @@ struct SoftmaxMoments: ~Copyable {
         for i in 0..<size {
             guard let a = columns[i] else { continue }
             for c in 0..<courses { product[c] = exps[c] * a[c] }
-            var mean = 0.0
-            for c in 0..<courses { mean += Double(product[c]) }
-            result.gradient[i] = mean / sum
+            result.gradient[i] = Double(Vector.dot(courses, exps, a)) / sum
             for j in 0...i {
                 guard let b = columns[j] else { continue }
                 result.hessian[i * size + j] = Double(Vector.dot(courses, product, b)) / sum

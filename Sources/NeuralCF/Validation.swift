@@ -83,8 +83,8 @@ struct Validation {
         return quality(point, measured, coldQuality)
     }
 
-    /// Chooses α and γ's factor for a model whose towers have just been trained: those of the least loss. NDCG, with its
-    /// noise, would choose the luckiest of so many.
+    /// Chooses α and γ's factor for a model whose towers have just been trained: those of the highest NDCG. (By loss,
+    /// towers that rank clearly better were refused: see docs/ncf.md.)
     func measure(_ model: NCFModel) -> EpochQuality {
         let at = atTime(model)
         let factors = model.linear.gamma > 0 ? Validation.gammaFactors : [1]
@@ -93,9 +93,9 @@ struct Validation {
             grid = Validation.alphas.flatMap { a in factors.map { GridPoint(alpha: a, gammaFactor: $0) } }
         }
         let measured = measureWarm(at, grid)
-        let losses = measured.map { mean($0.map(\.loss)) }
+        let means = measured.map { mean($0.map(\.ndcg)) }
         var best = 0
-        for i in losses.indices where losses[i] < losses[best] { best = i }
+        for i in means.indices where means[i] > means[best] { best = i }
         return quality(grid[best], measured[best], layoutHasBias(model) ? measureCold(at) : coldQuality)
     }
 

@@ -4,8 +4,10 @@ import LinearAlgebra
 package struct BlendSettings: Sendable, Equatable {
     /// Weights of ncf, glmix and recent where nothing can be fitted; > 0.
     package var priorWeights: [Double]
-    /// λ of every parameter but the common intercept, in the unit of summed losses.
+    /// λ of every personal parameter, in the unit of summed losses.
     package var l2: Double
+    /// λ of the fixed mixture: so small that it only keeps weights finite that the data say nothing about.
+    package static let mixtureL2 = 0.1
     package var folds: Int
     /// Fewer learners than this in a group: the prior weights.
     package var leastLearners: Int
@@ -57,14 +59,15 @@ package struct BlendFitter: Sendable {
         }
         var start = prior
         start[layout.intercept] = Scalar.log(Double(positives) / Double(rows - positives))
-        let mixture = minimise(objective(learners, around: prior), from: start, free: isCommon, workers)
+        let mixture = minimise(
+            objective(learners, around: prior, l2: BlendSettings.mixtureL2), from: start, free: isCommon, workers)
         let personal = minimise(
-            objective(learners, around: mixture), from: mixture, free: { _ in true }, workers)
+            objective(learners, around: mixture, l2: settings.l2), from: mixture, free: { _ in true }, workers)
         return Fitted(mixture: mixture, personal: personal, isFitted: true)
     }
 
-    private func objective(_ learners: [Int], around mean: [Double]) -> BlendObjective {
-        var penalty = [Double](repeating: settings.l2, count: layout.count)
+    private func objective(_ learners: [Int], around mean: [Double], l2: Double) -> BlendObjective {
+        var penalty = [Double](repeating: l2, count: layout.count)
         penalty[layout.intercept] = 0
         var prior = [Double](repeating: 0, count: layout.count)
         for score in 0..<BlendLayout.scoreCount { prior[layout.base(score)] = mean[layout.base(score)] }

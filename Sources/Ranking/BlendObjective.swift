@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// F(θ) = Σ_rows ℓ(z, y) + Σ_p (λ_p/2)·(θ_p − μ_p)²,  ℓ = log(1 + e^z) − y·z,  z as in `ScoreWeights`, over the given
-/// learners of one group. Not convex in η through softplus, but monotone in it: the minimum over the weights w ≥ 0 is
+/// F(θ) = Σ_learners v·Σ_rows ℓ(z, y) + Σ_p (λ_p/2)·(θ_p − μ_p)²,  ℓ = log(1 + e^z) − y·z,  z as in `ScoreWeights`, over the given
+/// learners of one group; v is the learner's weight. Not convex in η through softplus, but monotone in it: the minimum over the weights w ≥ 0 is
 /// that of a convex problem.
 package struct BlendObjective: Sendable {
     package let examples: BlendExamples
@@ -68,13 +68,14 @@ package struct BlendObjective: Sendable {
         // dw/dη of softplus is the sigmoid.
         let slope = [1] + eta.map { Scalar.sigmoid($0) } + [1, 1]
         let d = layout.count
-        slot[0] += sums.loss
+        let weight = examples.weights[learner]
+        slot[0] += weight * sums.loss
         let terms = (0..<Self.components).map(map.terms)
         for i in 0..<Self.components {
             for (p, x) in terms[i] {
-                slot[1 + p] += sums.gradient[i] * slope[i] * x
+                slot[1 + p] += weight * sums.gradient[i] * slope[i] * x
                 for j in 0..<Self.components {
-                    let curvature = sums.hessian[i * Self.components + j] * slope[i] * slope[j] * x
+                    let curvature = weight * sums.hessian[i * Self.components + j] * slope[i] * slope[j] * x
                     for (q, y) in terms[j] { slot[1 + d + p * d + q] += curvature * y }
                 }
             }

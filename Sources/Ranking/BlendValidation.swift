@@ -29,26 +29,36 @@ package struct ValidationGroup: Sendable {
     /// The fold of a learner: bits of the hash that decide neither shard nor half.
     package func fold(_ learner: Int, of folds: Int) -> Int { Int((hashes[learner] >> 40) % UInt64(folds)) }
 
-    /// The union of each model's best courses and of those most watched lately, with labels; and the scales by which
-    /// the scores were divided.
-    package func examples(candidates: Int, mostRecent: Int, workers: Workers) -> (BlendExamples, ScoreScales) {
+    /// What the blend is fitted on.
+    package struct Gathered: Sendable {
+        /// The union of each model's best courses and of those most watched lately, with labels.
+        package var examples = BlendExamples()
+        /// By which the scores were divided.
+        package var scales: ScoreScales
+        /// By learner: whether each model tells courses apart at all.
+        package var varies: [(ncf: Bool, glmix: Bool)]
+    }
+
+    package func gather(candidates: Int, mostRecent: Int, workers: Workers) -> Gathered {
         let parts = scores.map(workers: workers) { row -> (BlendRows, (ncf: Double, glmix: Double, recent: Double)) in
-            let union = Set(row.best(candidates, of: row.ncf).courses).union(
-                row.best(candidates, of: row.glmix).courses
-            )
-            .union(row.first(mostRecent, of: recentOrder))
+            var union = Set(row.best(candidates, of: row.ncf).courses)
+            union.formUnion(row.best(candidates, of: row.glmix).courses)
+            union.formUnion(row.first(mostRecent, of: recentOrder))
             return (rows(row, union.sorted()), row.variances)
         }
-        var examples = BlendExamples()
-        for (learner, part) in parts.enumerated() { examples.append(traits[learner], part.0) }
         func scale(_ variances: [Double]) -> Float {
             let mean = variances.isEmpty ? 0 : treeSum(variances) / Double(variances.count)
             return mean > 1e-12 ? Float(mean.squareRoot()) : 1
         }
         let scales = ScoreScales(
             ncf: scale(parts.map(\.1.ncf)), glmix: scale(parts.map(\.1.glmix)), recent: scale(parts.map(\.1.recent)))
-        examples.divide(by: scales)
-        return (examples, scales)
+        // A constant row's variance is what rounding makes of it.
+        var gathered = Gathered(scales: scales, varies: parts.map { ($0.1.ncf > 1e-9, $0.1.glmix > 1e-9) })
+        for (learner, part) in parts.enumerated() {
+            gathered.examples.append(traits[learner], part.0, weight: part.0.weight)
+        }
+        gathered.examples.divide(by: scales)
+        return gathered
     }
 
     private func rows(_ row: LearnerRow, _ union: [UInt32]) -> BlendRows {
@@ -138,7 +148,8 @@ package struct BlendTrainer: Sendable {
 
     package func train(_ group: ValidationGroup, workers: Workers) -> BlendOutcome {
         let layout = BlendLayout(segments: segments)
-        let (examples, scales) = group.examples(candidates: candidates, mostRecent: mostRecent, workers: workers)
+        let gathered = group.gather(candidates: candidates, mostRecent: mostRecent, workers: workers)
+        let (examples, scales) = (gathered.examples, gathered.scales)
         let traitScale = TraitScale(group.traits)
         let fitter = BlendFitter(examples, layout: layout, scale: traitScale, settings: settings)
         let folds = (0..<group.count).map { group.fold($0, of: settings.folds) }
@@ -157,8 +168,11 @@ package struct BlendTrainer: Sendable {
         var model = BlendModel(
             layout: layout, traitScale: traitScale, warm: .init(parameters: warm.all.personal),
             cold: .init(parameters: cold.all.personal))
-        let warmGain = decide(&model.warm, &hits, group.traits.map { !$0.isCold }, purpose: "blend.warm")
-        let coldGain = decide(&model.cold, &hits, group.traits.map(\.isCold), purpose: "blend.cold")
+        let isCold = group.traits.map(\.isCold)
+        let warmGain = decide(
+            &model.warm, &hits, isCold.indices.filter { !isCold[$0] }, gathered.varies, purpose: "blend.warm")
+        let coldGain = decide(
+            &model.cold, &hits, isCold.indices.filter { isCold[$0] }, gathered.varies, purpose: "blend.cold")
         return BlendOutcome(
             model: model, mixture: (warm.all.mixture, cold.all.mixture), scales: scales,
             isFitted: (warm.all.isFitted, cold.all.isFitted), hits: hits, folds: folds, warmGain: warmGain,
@@ -176,24 +190,26 @@ package struct BlendTrainer: Sendable {
     }
 
     /// The blend must not be worse than the better single model: if the paired interval of NDCG lies wholly below 0,
-    /// that model's score is used instead, for this group of learners, and stands for the blend in the table.
+    /// that model's score is used instead, for this group of learners, and stands for the blend in the table. Never a
+    /// model whose score is constant for one of them.
     private func decide(
-        _ group: inout BlendModel.Group, _ hits: inout [ValidationModel: [RankedHits]], _ member: [Bool],
-        purpose: String
+        _ group: inout BlendModel.Group, _ hits: inout [ValidationModel: [RankedHits]], _ learners: [Int],
+        _ varies: [(ncf: Bool, glmix: Bool)], purpose: String
     ) -> (against: BlendChoice, gain: Interval)? {
-        let learners = member.indices.filter { member[$0] }
         if learners.isEmpty { return nil }
         func ndcg(_ model: ValidationModel) -> [Double] { learners.map { hits[model]![$0].ndcg(at: k) } }
-        let (ncf, glmix, blend) = (ndcg(.ncf), ndcg(.glmix), ndcg(.blend))
-        let against = ncf.reduce(0, +) >= glmix.reduce(0, +) ? BlendChoice.ncf : .glmix
-        let gain = Bootstrap(seed: seed, purpose: purpose)
-            .pairedInterval(blend, minus: against == .ncf ? ncf : glmix)
+        var singles: [(choice: BlendChoice, model: ValidationModel)] = []
+        if learners.allSatisfy({ varies[$0].ncf }) { singles.append((.ncf, .ncf)) }
+        if learners.allSatisfy({ varies[$0].glmix }) { singles.append((.glmix, .glmix)) }
+        let means = singles.map { ndcg($0.model).reduce(0, +) }
+        // The first of equals.
+        guard let at = means.indices.max(by: { (means[$0], $1) < (means[$1], $0) }) else { return nil }
+        let better = singles[at]
+        let gain = Bootstrap(seed: seed, purpose: purpose).pairedInterval(ndcg(.blend), minus: ndcg(better.model))
         if gain.high < 0 {
-            group.choice = against
-            for learner in learners {
-                hits[.blend]![learner] = hits[against == .ncf ? .ncf : .glmix]![learner]
-            }
+            group.choice = better.choice
+            for learner in learners { hits[.blend]![learner] = hits[better.model]![learner] }
         }
-        return (against, gain)
+        return (better.choice, gain)
     }
 }

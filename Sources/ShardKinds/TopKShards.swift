@@ -37,7 +37,8 @@ package enum TopKShards {
         shard.add("course", Ragged(offsets: offsets, values: top.lists.courses))
         shard.add("score", Ragged(offsets: offsets, values: top.lists.scores))
         shard.add("list_score", Ragged(offsets: offsets, values: top.listScores))
-        shard.add("reason", Ragged(offsets: offsets, values: top.reasons.map(\.rawValue)))
+        // Two bytes: ragged U8 is text.
+        shard.add("reason", Ragged(offsets: offsets, values: top.reasons.map { UInt16($0.rawValue) }))
         shard.add("because", Ragged(offsets: offsets, values: top.because))
         shard.add("rung", top.rungs.map(\.rawValue))
         shard.add("short", top.shortness.map(\.rawValue))
@@ -45,9 +46,9 @@ package enum TopKShards {
     }
 
     package static func lists(_ shard: Shard) throws -> TopLists {
-        func codes<Code: RawRepresentable<UInt8>>(_ column: String, _ raw: [UInt8]) throws -> [Code] {
+        func codes<Code: RawRepresentable<UInt8>>(_ column: String, _ raw: [some FixedWidthInteger]) throws -> [Code] {
             try raw.map {
-                guard let code = Code(rawValue: $0) else {
+                guard let byte = UInt8(exactly: $0), let code = Code(rawValue: byte) else {
                     throw LecternError.data("\(shard.name): column \"\(column)\": unknown code \($0)")
                 }
                 return code
@@ -56,10 +57,10 @@ package enum TopKShards {
         var top = TopLists()
         top.lists = try RankedColumns.read(shard, course: "course", score: "score")
         top.listScores = try RankedColumns.values(shard, "list_score", top.lists)
-        top.reasons = try codes("reason", RankedColumns.values(shard, "reason", top.lists))
+        top.reasons = try codes("reason", RankedColumns.values(shard, "reason", top.lists) as [UInt16])
         top.because = try RankedColumns.values(shard, "because", top.lists)
-        top.rungs = try codes("rung", shard.values("rung"))
-        top.shortness = try codes("short", shard.values("short"))
+        top.rungs = try codes("rung", shard.values("rung") as [UInt8])
+        top.shortness = try codes("short", shard.values("short") as [UInt8])
         return top
     }
 
@@ -69,6 +70,7 @@ package enum TopKShards {
     /// Rows are courses; `course` best first, `score` the cosine.
     package static func encodeRelated(_ related: RankedLists) -> ShardBuilder {
         var shard = ShardBuilder(kind: "related", rows: related.count)
+        shard.metadata["row"] = "course"
         RankedColumns.add(related, to: &shard, course: "course", score: "score")
         return shard
     }

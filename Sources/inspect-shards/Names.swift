@@ -61,7 +61,7 @@ final class Names {
         return nil
     }
 
-    private static let courseColumns: Set<String> = ["course", "courses", "neighbour", "candidate", "because"]
+    private static let courseColumns: Set<String> = ["course", "courses", "neighbour", "candidate"]
 
     private static func table(of column: String, in shard: Shard) -> CodeTable? {
         if let said = shard.metadata["codes." + column] {

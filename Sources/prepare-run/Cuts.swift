@@ -16,7 +16,11 @@ struct Cuts: ParsableCommand {
             let slice = try Slice(stage: .evaluate, path: "\(runFolder)/config/\(Slice.fileName(.evaluate))")
             guard case .list(let cuts) = slice.value("evaluate.cuts") else { preconditionFailure("checked on reading") }
             for cut in cuts {
-                if case .text(let text) = cut { try Terminal.write(text + "\n") } else { try Terminal.write(cut.yaml + "\n") }
+                if case .text(let text) = cut {
+                    try Terminal.write(text + "\n")
+                } else {
+                    try Terminal.write(cut.yaml + "\n")
+                }
             }
         }
     }

@@ -42,13 +42,16 @@ struct Status: ParsableCommand {
         let stats = StageState.stats(folder)
         let rows = (try? Manifest.read(stageFolder: folder).manifest.outputs.values.compactMap(\.rows).reduce(0, +))
         return row(
-            stage.rawValue, StageState.of(stage, run: runFolder), stats.map { String(format: "%.1f", $0.seconds) } ?? "",
+            stage.rawValue, StageState.of(stage, run: runFolder),
+            stats.map { String(format: "%.1f", $0.seconds) } ?? "",
             stats.map { "\($0.peak >> 20) MiB" } ?? "", rows.map(String.init) ?? "")
     }
 
     /// The process that holds the run's lock, from /proc/locks.
     private func lockHolder() -> String? {
-        guard let inode = try? FileManager.default.attributesOfItem(atPath: runFolder + "/.lock")[.systemFileNumber] as? Int,
+        guard
+            let inode = try? FileManager.default.attributesOfItem(atPath: runFolder + "/.lock")[.systemFileNumber]
+                as? Int,
             let bytes = try? FileSystem.read("/proc/locks")
         else { return nil }
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {

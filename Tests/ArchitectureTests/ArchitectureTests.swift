@@ -48,6 +48,18 @@ private func imports(of module: String) throws -> [(file: String, imported: Stri
         }
     }
 
+    /// A test folder without a target would never run, and nobody would miss it.
+    @Test func everyTestFolderIsATarget() throws {
+        let root = sources.deletingLastPathComponent()
+        let manifest = try String(contentsOf: root.appendingPathComponent("Package.swift"), encoding: .utf8)
+        let folders = try FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent("Tests").path)
+            .filter { $0.hasSuffix("Tests") }
+        #expect(folders.count >= 15)
+        for folder in folders {
+            #expect(manifest.contains("tests(\"\(folder.dropLast(5))\""), "Tests/\(folder) is no target")
+        }
+    }
+
     @Test func algorithmsArePure() throws {
         for module in pure {
             for (file, imported) in try imports(of: module) {

@@ -11,7 +11,7 @@ private let seed: UInt64 = 5
 
 /// Rows whose labels follow the given weights: 40 courses per learner with standard normal scores.
 private func planted(
-    _ learners: [LearnerTraits], rows: Int = 40, intercept: Double = -1,
+    _ learners: [LearnerTraits], rows: Int = 40, intercept: Double = -1, weight: (Int) -> Double = { _ in 1 },
     weights: (LearnerTraits) -> (ncf: Double, glmix: Double, recent: Double)
 ) -> BlendExamples {
     var examples = BlendExamples()
@@ -28,7 +28,7 @@ private func planted(
             let z = intercept + w.ncf * x.0 + w.glmix * x.1 + w.recent * x.2 + (row % 10 <= 1 ? 0.7 : 0)
             own.labels.append(random.uniform() < Scalar.sigmoid(z))
         }
-        examples.append(traits, own)
+        examples.append(traits, own, weight: weight(l))
     }
     return examples
 }
@@ -38,7 +38,7 @@ private func population(_ count: Int) -> [LearnerTraits] {
 }
 
 @Suite struct BlendObjectiveTests {
-    private let examples = planted(population(150)) { _ in (1, 0.5, 0.3) }
+    private let examples = planted(population(150), weight: { 1 / Double(1 + $0 % 3) }) { _ in (1, 0.5, 0.3) }
 
     private func objective(_ examples: BlendExamples) -> BlendObjective {
         let layout = BlendLayout(segments: 3)
@@ -151,6 +151,37 @@ private func population(_ count: Int) -> [LearnerTraits] {
         #expect(abs(a.ncf - b.ncf) < 1e-3)
     }
 
+    @Test func weightTwoIsTheLearnerTwice() {
+        let once = planted(population(80), weight: { $0 < 40 ? 2 : 1 }) { _ in (1.2, 0.4, 0.1) }
+        var twice = planted(population(80)) { _ in (1.2, 0.4, 0.1) }
+        for l in 0..<40 {
+            var rows = BlendRows()
+            rows.ncf = Array(twice.ncf[twice.range(l)])
+            rows.glmix = Array(twice.glmix[twice.range(l)])
+            rows.recent = Array(twice.recent[twice.range(l)])
+            rows.flags = Array(twice.flags[twice.range(l)])
+            rows.labels = Array(twice.labels[twice.range(l)])
+            twice.append(twice.learners[l], rows)
+        }
+        func fit(_ examples: BlendExamples) -> BlendFitter.Fitted {
+            // The same φ for both.
+            BlendFitter(
+                examples, layout: BlendLayout(segments: 3), scale: TraitScale(once.learners),
+                settings: BlendSettings(l2: 1)
+            ).fit(Array(0..<examples.count), workers: Workers(count: 1))
+        }
+        let (a, b) = (fit(once).personal, fit(twice).personal)
+        #expect(zip(a, b).allSatisfy { abs($0 - $1) < 1e-3 })
+    }
+
+    @Test func everyLearnerCountsAlike() {
+        var rows = BlendRows()
+        rows.labels = [true, false, true, true, true]
+        #expect(rows.weight == 0.25)
+        rows.labels = [false, false]
+        #expect(rows.weight == 1)
+    }
+
     @Test func tooFewLearnersGetThePriorWeights() {
         let examples = planted(population(29)) { _ in (1, 1, 1) }
         let fitter = fitter(examples)
@@ -227,6 +258,20 @@ private func population(_ count: Int) -> [LearnerTraits] {
         #expect(outcome.hits[.mixture] != outcome.hits[.ncf])
     }
 
+    @Test func aConstantModelNeverTakesOver() throws {
+        // NCF says nothing about anybody: ties by course number happen to be right, and the prior trusts noise.
+        var group = group(400, courses: 100, glmixIsNoise: true)
+        group.scores = ModelScores(
+            ncf: FunctionScorer(learnerCount: 400, courseCount: 100) { _, _ in 0 }, glmix: group.scores.glmix,
+            courses: group.scores.courses, exclusions: group.scores.exclusions)
+        group.relevant = sets([[UInt32]](repeating: [0, 1, 2], count: 400))
+        let settings = BlendSettings(priorWeights: [0.1, 5, 0.1], leastLearners: 10_000)
+        let outcome = trainer(settings).train(group, workers: Workers(count: 2))
+        #expect(outcome.hits[.ncf]!.allSatisfy { $0.ndcg(at: 20) == 1 })
+        #expect(try #require(outcome.warmGain).against == .glmix)
+        #expect(outcome.model.warm.choice == .blend)
+    }
+
     @Test func unionHoldsEachModelsBestAndTheMostRecent() {
         // One learner, six courses: NCF's best is 0, GLMix's 1, the most recent 5; 4 is watched, 3 and 2 in no union.
         let group = ValidationGroup(
@@ -236,7 +281,8 @@ private func population(_ count: Int) -> [LearnerTraits] {
                 courses: plainCourses(6, recent: [0, 0, 0, 0, 5, 4]), exclusions: sets([[4]])),
             traits: [traits(1)], hashes: [0], relevant: sets([[1, 2]]), popularOrder: [4, 5, 0, 1, 2, 3],
             recentOrder: [4, 5, 0, 1, 2, 3])
-        let (examples, scales) = group.examples(candidates: 1, mostRecent: 1, workers: Workers(count: 1))
+        let gathered = group.gather(candidates: 1, mostRecent: 1, workers: Workers(count: 1))
+        let (examples, scales) = (gathered.examples, gathered.scales)
         #expect(examples.labels == [false, true, false])
         // Allowed NCF scores 9, 1, 1, 0, 1: mean 2.4, mean square of the centred ones 11.04.
         #expect(abs(scales.ncf * scales.ncf - 11.04) < 1e-3)

@@ -38,7 +38,7 @@ extension Parameters {
             "ncf.empty_share", .number(0...0.95), .number(0.2), unit: "of an epoch",
             "Examples with an empty context, at most (they train course biases)."),
         Parameter(
-            "ncf.examples_per_epoch", .integer(1...1_000_000_000), .integer(262_144),
+            "ncf.examples_per_epoch", .integer(1...1_000_000_000), .integer(131_072),
             "An epoch draws about so many examples, anew each time, from all there are."),
         Parameter(
             "ncf.hide", .automaticNumber(0...0.95), .text("auto"), unit: "of the context",
