@@ -48,7 +48,15 @@ struct Prepare: ParsableCommand {
     }
 
     private func readMapping() throws -> DatasetMapping {
-        try DatasetMapping(yaml: text(dataset), file: dataset)
+        guard FileSystem.exists(dataset) else {
+            let shelf = ((dataset as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
+            let known = (try? FileSystem.list(shelf)) ?? []
+            let names = known.filter { FileSystem.exists("\(shelf)/\($0)/dataset.yaml") }.sorted()
+            throw LecternError.missing(
+                "\(dataset): no such dataset file; DATASET is one of \(names.joined(separator: ", ")), or write this file "
+                    + "(docs/datasets.md)")
+        }
+        return try DatasetMapping(yaml: text(dataset), file: dataset)
     }
 
     private func text(_ path: String) throws -> String {
