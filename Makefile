@@ -93,9 +93,9 @@ clean-run: ## Remove the run folder of RUN
 # The rest works under the lock or on files.
 
 install-bin:
-	@mkdir -p bin; for name in $(STAGES) $(TOOLS); do \
-	  cmp -s .build/release/$$name bin/$$name || cp .build/release/$$name bin/.$$name.new; \
-	  if [ -e bin/.$$name.new ]; then mv bin/.$$name.new bin/$$name; fi; done
+	@set -e; mkdir -p bin; for name in $(STAGES) $(TOOLS); do \
+	  if cmp -s .build/release/$$name bin/$$name; then rm -f bin/.$$name.new; else \
+	    cp .build/release/$$name bin/.$$name.new; mv bin/.$$name.new bin/$$name; fi; done
 
 locked-run:
 	@$(SELF) prepared && $(SELF) dag && $(SELF) finish
@@ -123,9 +123,10 @@ dag: $(R)/metrics/manifest.json
 
 finish:
 	@bin/publish-run $(FLAGS)
-	@cat $(R)/metrics/table.txt
-	@bin/export-topk show --run $(R) --learners 3
-	@printf '\nlists: %s/topk   metrics: %s/metrics/metrics.json\nnext: make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)
+# What was published stays so, even if nobody reads what is shown.
+	@cat $(R)/metrics/table.txt || true
+	@bin/export-topk show --run $(R) --learners 3 || true
+	@(printf '\nlists: %s/topk   metrics: %s/metrics/metrics.json\nnext: make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)) || true
 
 ##@ The stages
 

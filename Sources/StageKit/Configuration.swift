@@ -128,10 +128,15 @@ package struct Slice: Sendable {
     /// Reads `config/<stage>.json`.
     package init(stage: StageName, path: String) throws {
         let bytes = try FileSystem.read(path)
-        guard let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)), case .map(let values) = value else {
-            throw LecternError.configuration("\(path): not a configuration slice; run make all to write it anew")
+        guard SelfCheck.holds(bytes), let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)),
+            case .map(let values) = value
+        else {
+            throw LecternError.configuration(
+                "\(path): damaged or edited: its content does not match its check; change pipeline.yaml or SET, and run "
+                    + "make all to write it anew")
         }
         var checked = values
+        checked[SelfCheck.key] = nil
         for parameter in Parameters.all where stage.concerns(parameter) {
             guard let value = values[parameter.path], let accepted = parameter.accept(value) else {
                 throw LecternError.configuration(
@@ -142,7 +147,7 @@ package struct Slice: Sendable {
         self.init(stage: stage, values: checked)
     }
 
-    package func bytes() -> [UInt8] { Value.map(values).jsonBytes() }
+    package func bytes() -> [UInt8] { SelfCheck.sealed(Value.map(values).jsonBytes()) }
 
     package func value(_ path: String) -> Value {
         guard let value = values[path] else { preconditionFailure("\(path) is not in the slice of \(stage.rawValue)") }
