@@ -66,6 +66,23 @@ backtest: setup build ## The pipeline at earlier times, and what came after: CUT
 leak-check: setup build ## Change everything after T and show that nothing before changes
 	swift test -c release --skip-build --filter LeakTests
 
+torture: setup build ## Kills, failing calls, damage, leakage and more, in minutes; writes docs/reliability.md
+	@python3 -B Tests/Torture/torture.py --write
+
+torture-short torture-long: setup build ## The same in two minutes, or with the large counts, for hours
+	@python3 -B Tests/Torture/torture.py --size $(@:torture-%=%)
+
+# Each parser for FUZZ_SECONDS; what it finds goes to Tests/FuzzCorpus, as <target>-<what>.
+fuzz: setup ## libFuzzer with address sanitizer on every parser: FUZZ_SECONDS=10 each, FUZZ_RUNS=50000000 instead
+	@Tools/fuzz $(or $(FUZZ_SECONDS),10) $(FUZZ_RUNS)
+
+test-tsan: setup ## The suite under the thread sanitizer, in a build of its own
+	swift build --scratch-path .build-tsan --sanitize=thread --build-tests
+	$(SELF) test-tsan-run
+
+test-tsan-run:
+	swift test --scratch-path .build-tsan --sanitize=thread --skip-build --skip PipelineTests
+
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
 	@Tools/bench
 
@@ -87,7 +104,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
+.PHONY: help all setup build test status inspect backtest leak-check torture torture-short torture-long fuzz test-tsan test-tsan-run bench lint format docs clean clean-run
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.

@@ -104,7 +104,7 @@ package struct Shard: Sendable {
     /// Lengths, ragged offsets, and that booleans are 0 or 1.
     private func checkTable() throws {
         guard metadata["kind"] != nil else { throw LecternError.data("\(name): metadata \"kind\" is missing") }
-        guard let text = metadata["rows"], let rows = Int(text), rows >= 0 else {
+        guard let text = metadata["rows"], let rows = Int(text), (0...Self.maximumBytes).contains(rows) else {
             throw LecternError.data("\(name): metadata \"rows\" is missing or not a count")
         }
         for column in columns {

@@ -73,12 +73,20 @@ package struct Configuration: Sendable {
 
     package static func compose(_ text: String, file: String) throws -> Node? {
         do {
-            return try Yams.compose(yaml: text)
+            let node = try Yams.compose(yaml: text)
+            var left = mostNodes
+            if let node, !node.fits(&left) {
+                throw LecternError.configuration("\(file): more than \(mostNodes) values (an alias that multiplies?)")
+            }
+            return node
         } catch let error as YamlError {
             let line = String(describing: error).split(separator: "\n").first.map(String.init) ?? "not YAML"
             throw LecternError.configuration("\(file): not YAML: \(line)")
         }
     }
+
+    /// Anchors can turn a short text into any number of values.
+    private static let mostNodes = 100_000
 
     package static func error(_ file: String, _ node: Node?, _ message: String) -> LecternError {
         .configuration(node?.mark.map { "\(file):\($0.line): \(message)" } ?? "\(file): \(message)")
@@ -107,6 +115,19 @@ package struct Configuration: Sendable {
             }
         }
         return row[b.count]
+    }
+}
+
+extension Node {
+    /// Counts the nodes down, aliases each time; false as soon as there are more than `left`.
+    fileprivate func fits(_ left: inout Int) -> Bool {
+        left -= 1
+        guard left >= 0 else { return false }
+        switch self {
+        case .scalar, .alias: return true
+        case .sequence(let items): return items.allSatisfy { $0.fits(&left) }
+        case .mapping(let pairs): return pairs.allSatisfy { $0.key.fits(&left) && $0.value.fits(&left) }
+        }
     }
 }
 
