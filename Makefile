@@ -77,11 +77,7 @@ fuzz: setup ## libFuzzer with address sanitizer on every parser: FUZZ_SECONDS=10
 	@Tools/fuzz $(or $(FUZZ_SECONDS),10) $(FUZZ_RUNS)
 
 test-tsan: setup ## The suite under the thread sanitizer, in a build of its own
-	swift build --scratch-path .build-tsan --sanitize=thread --build-tests
-	$(SELF) test-tsan-run
-
-test-tsan-run:
-	swift test --scratch-path .build-tsan --sanitize=thread --skip-build --skip PipelineTests
+	swift test --scratch-path .build-tsan --sanitize=thread --skip PipelineTests
 
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
 	@Tools/bench
@@ -104,7 +100,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect backtest leak-check torture torture-short torture-long fuzz test-tsan test-tsan-run bench lint format docs clean clean-run
+.PHONY: help all setup build test status inspect backtest leak-check torture torture-short torture-long fuzz test-tsan bench lint format docs clean clean-run
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.
