@@ -76,7 +76,11 @@ let package = Package(
         stage("evaluate", algorithms),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
+        // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
+        .target(
+            name: "FuzzTargets", dependencies: ["Logs", "StageKit", "Shards"], path: "Tests/FuzzTargets"),
         // Tests
+        tests("Fuzz", ["FuzzTargets", "Logs", "StageKit", "Shards"]),
         tests("LinearAlgebra", ["LinearAlgebra"]),
         tests("Shards", ["Shards"]),
         tests("Platform", ["Platform"]),
@@ -96,3 +100,13 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )
+
+// `make fuzz`, in a scratch folder of its own: libFuzzer brings the main function.
+if Context.environment["LECTERN_FUZZ"] != nil {
+    let sanitize = ["-sanitize=fuzzer,address", "-parse-as-library"]
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz",
+            swiftSettings: [.unsafeFlags(sanitize)],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+}

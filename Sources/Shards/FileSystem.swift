@@ -6,12 +6,30 @@ import Foundation
 
 /// POSIX calls with errors that name the file; everything that reaches the disk goes through here.
 package enum FileSystem {
-    static func fail(_ path: String, _ action: String, creating: Bool = false) -> LecternError {
+    package static func fail(_ path: String, _ action: String, creating: Bool = false) -> LecternError {
         let code = errno
         let why = String(cString: strerror(code))
         if code == ENOENT && !creating { return .missing("\(path): cannot \(action): \(why)") }
         let creation = creating && [EACCES, ENOENT, ENOTDIR, EROFS, EEXIST, EISDIR, EPERM].contains(code)
         return LecternError(creation ? .cannotCreate : .ioError, "\(path): cannot \(action): \(why)")
+    }
+
+    /// open(2), tried again where a signal interrupts it.
+    package static func open(
+        _ path: String, _ flags: Int32, to action: String = "open", creating: Bool = false
+    ) throws -> Int32 {
+        while true {
+            let descriptor = Glibc.open(path, flags | O_CLOEXEC, 0o666)
+            if descriptor >= 0 { return descriptor }
+            if errno != EINTR { throw fail(path, action, creating: creating) }
+        }
+    }
+
+    /// fsync(2), tried again where a signal interrupts it.
+    package static func sync(_ descriptor: Int32, _ path: String) throws {
+        while fsync(descriptor) != 0 {
+            if errno != EINTR { throw fail(path, "sync") }
+        }
     }
 
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
@@ -28,17 +46,26 @@ package enum FileSystem {
         return (Int(info.st_size), Int64(info.st_mtim.tv_sec) * 1_000_000_000 + Int64(info.st_mtim.tv_nsec))
     }
 
+    /// Sets the modification time, seconds since 1970 UTC.
+    package static func setModified(_ path: String, seconds: Int) throws {
+        let time = timespec(tv_sec: seconds, tv_nsec: 0)
+        if utimensat(AT_FDCWD, path, [time, time], 0) != 0 { throw fail(path, "set the time of") }
+    }
+
     /// Names in a folder, sorted by bytes.
     package static func list(_ path: String) throws -> [String] {
         guard let folder = opendir(path) else { throw fail(path, "list folder") }
         defer { closedir(folder) }
         var names: [String] = []
+        errno = 0
         while let entry = readdir(folder) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             if name != "." && name != ".." { names.append(name) }
+            errno = 0
         }
+        if errno != 0 { throw fail(path, "list folder") }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
@@ -67,19 +94,22 @@ package enum FileSystem {
 
     /// Flushes a folder's entries to disk.
     package static func syncFolder(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY)
-        if descriptor < 0 { throw fail(path, "open folder") }
+        let descriptor = try open(path, O_RDONLY | O_DIRECTORY, to: "open folder")
         defer { close(descriptor) }
-        if fsync(descriptor) != 0 { throw fail(path, "sync folder") }
+        try sync(descriptor, path)
     }
 
-    package static func read(_ path: String) throws -> [UInt8] {
-        let descriptor = open(path, O_RDONLY)
-        if descriptor < 0 { throw fail(path, "open") }
+    /// A whole file.
+    /// - Parameter limit: a larger file is refused before anything is allocated.
+    package static func read(_ path: String, atMost limit: Int = .max) throws -> [UInt8] {
+        let descriptor = try open(path, O_RDONLY)
         defer { close(descriptor) }
         var info = stat()
         if fstat(descriptor, &info) != 0 { throw fail(path, "stat") }
         if info.st_mode & S_IFMT == S_IFDIR { throw LecternError.missing("\(path): is a folder, expected a file") }
+        guard Int(info.st_size) <= limit else {
+            throw LecternError.data("\(path): \(info.st_size) bytes, expected at most \(limit)")
+        }
         var bytes = [UInt8](repeating: 0, count: max(Int(info.st_size), 1 << 12))
         var count = 0
         while true {
@@ -98,14 +128,13 @@ package enum FileSystem {
 
     /// Writes a whole new file and flushes it to disk.
     package static func write(_ bytes: [UInt8], to path: String) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
-        if descriptor < 0 { throw fail(path, "create", creating: true) }
+        let descriptor = try open(path, O_WRONLY | O_CREAT | O_TRUNC, to: "create", creating: true)
         var closed = false
         defer { if !closed { close(descriptor) } }
         try bytes.withUnsafeBytes { try writeAll(descriptor, $0, path) }
-        if fsync(descriptor) != 0 { throw fail(path, "sync") }
+        try sync(descriptor, path)
         closed = true
-        if close(descriptor) != 0 { throw fail(path, "close") }
+        if close(descriptor) != 0 && errno != EINTR { throw fail(path, "close") }
     }
 
     package static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
@@ -123,8 +152,13 @@ package enum FileSystem {
     /// Replaces a file's content in one step: a reader sees the old or the new, never a part.
     package static func replace(_ path: String, with bytes: [UInt8]) throws {
         let temporary = path + ".partial"
-        try write(bytes, to: temporary)
-        try rename(temporary, path)
+        do {
+            try write(bytes, to: temporary)
+            try rename(temporary, path)
+        } catch {
+            try? removeAll(temporary)
+            throw error
+        }
         try syncFolder(
             (path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent)
     }

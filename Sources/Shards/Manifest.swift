@@ -94,16 +94,15 @@ package struct Manifest: Codable, Sendable, Equatable {
     package func encoded() -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return [UInt8](try! encoder.encode(self)) + [0x0a]
+        return SelfCheck.sealed([UInt8](try! encoder.encode(self)) + [0x0a])
     }
 
-    /// - Throws: `.badData` if the bytes are not a manifest.
+    /// - Throws: `.badData` if the bytes are not a manifest as it was written.
     package init(_ bytes: [UInt8], path: String) throws {
-        do {
-            self = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
-        } catch {
-            throw LecternError.data("\(path): is not a manifest (damaged?): remove its folder and run make all")
+        guard SelfCheck.holds(bytes), let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes)) else {
+            throw LecternError.data("\(path): damaged: its content does not match its check; make all rebuilds it")
         }
+        self = manifest
     }
 
     /// Reads a stage's manifest and the digest by which later stages name this generation of it.

@@ -22,8 +22,7 @@ package struct RunLock: ~Copyable {
             (descriptor, owned) = (inherited, false)
             return
         }
-        let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        if opened < 0 { throw FileSystem.fail(path, "create", creating: true) }
+        let opened = try FileSystem.open(path, O_RDWR | O_CREAT, to: "create", creating: true)
         if flock(opened, LOCK_EX | LOCK_NB) != 0 {
             let code = errno
             close(opened)

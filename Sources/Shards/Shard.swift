@@ -29,7 +29,9 @@ package struct Shard: Sendable {
 
     /// Reads and checks in this order: gzip header, safetensors header, size, CRC-32, tensors, ragged columns.
     package init(contentsOf path: String, maximumBytes: Int = maximumBytes) throws {
-        try self.init(gzipped: FileSystem.read(path), name: path, maximumBytes: maximumBytes)
+        // What deflate cannot shrink it makes larger by less than 1 in 1,000.
+        let file = try FileSystem.read(path, atMost: maximumBytes + maximumBytes / 1000 + 1024)
+        try self.init(gzipped: file, name: path, maximumBytes: maximumBytes)
     }
 
     package init(gzipped file: [UInt8], name: String, maximumBytes: Int = maximumBytes) throws {
@@ -37,6 +39,7 @@ package struct Shard: Sendable {
         let bytes = try Gzip.decompress(file, name: name, prefix: 8 + Self.maximumHeaderBytes) { prefix in
             let (parsed, total) = try Self.header(of: prefix, name: name, maximumBytes: maximumBytes)
             header = parsed
+            if total >= 1 << 24 { try Memory.require(2 * total, for: name) }
             return total
         }
         let ours = header!.metadata["lectern.version"] != nil
@@ -101,7 +104,7 @@ package struct Shard: Sendable {
     /// Lengths, ragged offsets, and that booleans are 0 or 1.
     private func checkTable() throws {
         guard metadata["kind"] != nil else { throw LecternError.data("\(name): metadata \"kind\" is missing") }
-        guard let text = metadata["rows"], let rows = Int(text), rows >= 0 else {
+        guard let text = metadata["rows"], let rows = Int(text), (0...Self.maximumBytes).contains(rows) else {
             throw LecternError.data("\(name): metadata \"rows\" is missing or not a count")
         }
         for column in columns {

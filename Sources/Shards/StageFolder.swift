@@ -50,16 +50,18 @@ package final class StageOutput: Sendable {
     /// Flushes and lists a file that was written to `path(for:)`.
     package func adopt(_ name: String, rows: Int?) throws {
         let path = partialPath + "/" + name
-        let descriptor = open(path, O_RDONLY)
-        if descriptor < 0 { throw FileSystem.fail(path, "open") }
+        let descriptor = try FileSystem.open(path, O_RDONLY)
         defer { close(descriptor) }
-        if fsync(descriptor) != 0 { throw FileSystem.fail(path, "sync") }
+        try FileSystem.sync(descriptor, path)
         var digest = Digest.Running()
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         var total = 0
         while true {
             let got = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress!, $0.count) }
-            if got < 0 { throw FileSystem.fail(path, "read") }
+            if got < 0 {
+                if errno == EINTR { continue }
+                throw FileSystem.fail(path, "read")
+            }
             if got == 0 { break }
             buffer.withUnsafeBytes { digest.add(UnsafeRawBufferPointer(rebasing: $0[0..<got])) }
             total += got
@@ -87,8 +89,6 @@ package final class StageOutput: Sendable {
     package func commit(_ manifest: Manifest, nested: [String: Manifest] = [:]) throws {
         var manifest = manifest
         manifest.outputs = listed
-        let folder = "\(run)/\(stage)"
-        let old = folder + ".old"
         for subfolder in Set(manifest.outputs.keys.map { ($0 as NSString).deletingLastPathComponent })
         where !subfolder.isEmpty && nested[subfolder] == nil {
             try FileSystem.syncFolder(partialPath + "/" + subfolder)
@@ -97,9 +97,22 @@ package final class StageOutput: Sendable {
         manifest.nested = Array(nested.keys)
         try FileSystem.write(manifest.encoded(), to: partialPath + "/" + Manifest.fileName)
         try FileSystem.syncFolder(partialPath)
-        if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }
-        try FileSystem.rename(partialPath, folder)
-        try FileSystem.syncFolder(run)
+        try putInPlace()
+    }
+
+    /// Old folder away, new folder in its place; if any of it fails, everything is put back as it was.
+    private func putInPlace() throws {
+        let folder = "\(run)/\(stage)"
+        let old = folder + ".old"
+        do {
+            if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }
+            try FileSystem.rename(partialPath, folder)
+            try FileSystem.syncFolder(run)
+        } catch {
+            if !FileSystem.exists(partialPath) { try? FileSystem.rename(folder, partialPath) }
+            if FileSystem.exists(old) { try? FileSystem.rename(old, folder) }
+            throw error
+        }
         try? FileSystem.removeAll(old)
     }
 
@@ -154,21 +167,31 @@ package struct StageInput: Sendable {
         guard let entry = manifest.outputs[name] else {
             throw LecternError.data("\(path): not listed in \(folder)/\(Manifest.fileName)")
         }
-        let bytes = try FileSystem.read(path)
+        let size = FileSystem.status(path)?.bytes
+        let bytes = try size == nil || size == entry.bytes ? FileSystem.read(path, atMost: entry.bytes) : []
         guard bytes.count == entry.bytes else {
-            throw LecternError.data("\(path): \(bytes.count) bytes, the manifest says \(entry.bytes): \(remedy)")
+            throw LecternError.data(
+                "\(path): \(size ?? bytes.count) bytes, the manifest says \(entry.bytes): \(Self.remedy(manifest.stage))"
+            )
         }
+        return try Self.checked(bytes, entry, path: path, stage: manifest.stage)
+    }
+
+    /// Decodes a shard and holds it against what the manifest says of it.
+    package static func checked(
+        _ bytes: [UInt8], _ entry: Manifest.File, path: String, stage: String
+    ) throws -> Shard {
         let shard = try Shard(gzipped: bytes, name: path)
         if let expected = entry.crc32, Gzip.checksum(bytes) != expected {
-            throw LecternError.data("\(path): CRC-32 differs from the manifest's: \(remedy)")
+            throw LecternError.data("\(path): CRC-32 differs from the manifest's: \(remedy(stage))")
         }
         guard shard.digest == entry.sha256 else {
-            throw LecternError.data("\(path): SHA-256 differs from the manifest's: \(remedy)")
+            throw LecternError.data("\(path): SHA-256 differs from the manifest's: \(remedy(stage))")
         }
         return shard
     }
 
-    private var remedy: String { "damaged or swapped; run make \(manifest.stage)" }
+    private static func remedy(_ stage: String) -> String { "damaged or swapped; run make \(stage)" }
 
     /// Names of the shards of one kind: `<prefix>-00000-of-00016.safetensors.gz`, in shard order.
     package func names(_ prefix: String) -> [String] {

@@ -73,12 +73,20 @@ package struct Configuration: Sendable {
 
     package static func compose(_ text: String, file: String) throws -> Node? {
         do {
-            return try Yams.compose(yaml: text)
+            let node = try Yams.compose(yaml: text)
+            var left = mostNodes
+            if let node, !node.fits(&left) {
+                throw LecternError.configuration("\(file): more than \(mostNodes) values (an alias that multiplies?)")
+            }
+            return node
         } catch let error as YamlError {
             let line = String(describing: error).split(separator: "\n").first.map(String.init) ?? "not YAML"
             throw LecternError.configuration("\(file): not YAML: \(line)")
         }
     }
+
+    /// Anchors can turn a short text into any number of values.
+    private static let mostNodes = 100_000
 
     package static func error(_ file: String, _ node: Node?, _ message: String) -> LecternError {
         .configuration(node?.mark.map { "\(file):\($0.line): \(message)" } ?? "\(file): \(message)")
@@ -110,6 +118,19 @@ package struct Configuration: Sendable {
     }
 }
 
+extension Node {
+    /// Counts the nodes down, aliases each time; false as soon as there are more than `left`.
+    fileprivate func fits(_ left: inout Int) -> Bool {
+        left -= 1
+        guard left >= 0 else { return false }
+        switch self {
+        case .scalar, .alias: return true
+        case .sequence(let items): return items.allSatisfy { $0.fits(&left) }
+        case .mapping(let pairs): return pairs.allSatisfy { $0.key.fits(&left) && $0.value.fits(&left) }
+        }
+    }
+}
+
 /// A stage's part of the configuration, as it lies in `config/<stage>.json`. Getters trap on a wrong path or type:
 /// `prepare-run` has checked every value.
 package struct Slice: Sendable {
@@ -128,10 +149,15 @@ package struct Slice: Sendable {
     /// Reads `config/<stage>.json`.
     package init(stage: StageName, path: String) throws {
         let bytes = try FileSystem.read(path)
-        guard let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)), case .map(let values) = value else {
-            throw LecternError.configuration("\(path): not a configuration slice; run make all to write it anew")
+        guard SelfCheck.holds(bytes), let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)),
+            case .map(let values) = value
+        else {
+            throw LecternError.configuration(
+                "\(path): damaged or edited: its content does not match its check; change pipeline.yaml or SET, and run "
+                    + "make all to write it anew")
         }
         var checked = values
+        checked[SelfCheck.key] = nil
         for parameter in Parameters.all where stage.concerns(parameter) {
             guard let value = values[parameter.path], let accepted = parameter.accept(value) else {
                 throw LecternError.configuration(
@@ -142,7 +168,7 @@ package struct Slice: Sendable {
         self.init(stage: stage, values: checked)
     }
 
-    package func bytes() -> [UInt8] { Value.map(values).jsonBytes() }
+    package func bytes() -> [UInt8] { SelfCheck.sealed(Value.map(values).jsonBytes()) }
 
     package func value(_ path: String) -> Value {
         guard let value = values[path] else { preconditionFailure("\(path) is not in the slice of \(stage.rawValue)") }

@@ -25,20 +25,22 @@ struct StandardErrorHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let level = event.level
-        let message = "\(event.message)"
+        Terminal.say(line(event.level, "\(event.message)"))
+    }
+
+    func line(_ level: Logger.Level, _ message: String) -> String {
         switch format {
         case .text:
             let prefix = level >= .error ? "error: " : level == .warning ? "warning: " : ""
-            Terminal.say("\(label): \(prefix)\(message)")
+            return "\(label): \(prefix)\(message)"
         case .json:
-            let line: [String: Value] = [
+            let fields: [String: Value] = [
                 "time": .text(Moment.text(Int64(Date().timeIntervalSince1970))), "stage": .text(label),
                 "level": .text(level.rawValue), "message": .text(message),
             ]
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            Terminal.say(String(decoding: try! encoder.encode(line), as: UTF8.self))
+            return String(decoding: try! encoder.encode(fields), as: UTF8.self)
         }
     }
 }

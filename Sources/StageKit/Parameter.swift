@@ -79,7 +79,7 @@ package struct Parameter: Sendable {
         case (.duration(let auto), .text(let v)):
             return (auto && v == "auto") || Duration.seconds(v) != nil ? value : nil
         case (.moment, .text(let v)): return v == "latest" || Moment.parse(v) != nil ? value : nil
-        case (.moment, .integer): return value
+        case (.moment, .integer(let v)): return Moment.supported.contains(Int64(v)) ? value : nil
         case (.texts, .list(let items)):
             let texts = items.compactMap { if case .text = $0 { $0 } else { Value?.none } }
             return texts.count == items.count ? value : nil
@@ -123,9 +123,12 @@ package enum Duration {
 
 /// Calendar dates as seconds since 1970 UTC, without Foundation (proleptic Gregorian, Hinnant's days_from_civil).
 package enum Moment {
+    /// Years 0 to 9999: what ISO 8601 can write, and no arithmetic with windows overflows.
+    package static let supported: ClosedRange<Int64> = -62_167_219_200...253_402_300_799
+
     /// `YYYY-MM-DD`, `YYYY-MM-DD HH:MM:SS`, `YYYY-MM-DDTHH:MM:SSZ`, or seconds.
     package static func parse(_ text: String) -> Int64? {
-        if let seconds = Int64(text), text.count > 4 { return seconds }
+        if let seconds = Int64(text), text.count > 4 { return supported.contains(seconds) ? seconds : nil }
         let bytes = Array(text.utf8)
         func number(_ range: Range<Int>) -> Int? {
             guard range.upperBound <= bytes.count, bytes[range].allSatisfy({ $0 >= 48 && $0 <= 57 }) else { return nil }

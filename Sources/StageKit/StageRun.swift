@@ -143,10 +143,14 @@ package final class StageRun {
     }
 }
 
+/// What every stage takes on the smallest data, bytes.
+private let leastMemory = 48 << 20
+
 /// Runs a stage from lock to summary, and ends the process with the documented exit code: the only place that does.
 package func runStage(_ name: StageName, _ options: StageOptions, _ body: (StageRun) throws -> Void) throws {
     try reportingErrors(name.rawValue, options.talk, run: options.run) { log in
         let lock = try RunLock(run: options.run)
+        try Memory.require(leastMemory, for: name.rawValue)
         let stage = try StageRun(name, options, log)
         do {
             try body(stage)
@@ -167,6 +171,7 @@ package func reportingErrors(
     signal(SIGPIPE, SIG_IGN)
     var log = Logger(label: label) { StandardErrorHandler(label: $0, format: talk.logFormat) }
     if talk.quiet { log.logLevel = .warning }
+    explainTraps(label, talk, run)
     do {
         try body(log)
     } catch {
@@ -175,6 +180,15 @@ package func reportingErrors(
         if let run, code != .locked { FailureNote.write(run: run, stage: label, code: code, message: message) }
         throw ArgumentParser.ExitCode(code.rawValue)
     }
+}
+
+private func explainTraps(_ label: String, _ talk: TalkOptions, _ run: String?) {
+    let message =
+        "trapped: a bug of ours (please report it), or no more memory to be had: the limits are \(Memory.limits)"
+    let line = StandardErrorHandler(label: label, format: talk.logFormat).line(.error, message)
+    let note = run.flatMap { FileSystem.isFolder($0) ? FailureNote.path($0) : nil }
+    Trap.explain(
+        line: line + "\n", note: FailureNote.bytes(stage: label, code: .ourBug, message: message), path: note)
 }
 
 private func explained(_ error: any Error) -> (Shards.ExitCode, String) {
@@ -188,10 +202,11 @@ package enum FailureNote {
 
     static func write(run: String, stage: String, code: Shards.ExitCode, message: String) {
         guard FileSystem.isFolder(run) else { return }
-        let note: [String: Value] = [
-            "stage": .text(stage), "code": .integer(Int(code.rawValue)), "message": .text(message),
-        ]
-        try? FileSystem.replace(path(run), with: Value.map(note).jsonBytes())
+        try? FileSystem.replace(path(run), with: bytes(stage: stage, code: code, message: message))
+    }
+
+    static func bytes(stage: String, code: Shards.ExitCode, message: String) -> [UInt8] {
+        Value.map(["stage": .text(stage), "code": .integer(Int(code.rawValue)), "message": .text(message)]).jsonBytes()
     }
 
     package static func clear(run: String, stage: String) {

@@ -9,7 +9,11 @@ struct Defaults: ParsableCommand {
     @Flag(help: "A Markdown reference page instead of YAML.")
     var markdown = false
 
+    @OptionGroup var talk: TalkOptions
+
     func run() throws {
-        try Terminal.write(markdown ? Reference.markdown() : Reference.yaml())
+        try reportingErrors("prepare-run defaults", talk) { _ in
+            try Terminal.write(markdown ? Reference.markdown() : Reference.yaml())
+        }
     }
 }

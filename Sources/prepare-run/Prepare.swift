@@ -42,6 +42,7 @@ struct Prepare: ParsableCommand {
             try writeSlices(configuration, mapping)
             try writeInputs(inputs)
             try dropDamaged(log)
+            try dateBackStale()
             FailureNote.clear(run: runFolder, stage: "prepare-run")
             _ = consume lock
         }
@@ -87,7 +88,7 @@ struct Prepare: ParsableCommand {
             var extra: [String: Value] = [:]
             if stage == .importLogs { extra["dataset"] = try datasetDocument() }
             let slice = configuration.slice(stage, extra: extra)
-            try writeIfChanged(slice.bytes(), "\(runFolder)/config/\(Slice.fileName(stage))")
+            try writeIfChanged(slice.bytes(), "\(runFolder)/config/\(Slice.fileName(stage))", read(by: stage))
         }
     }
 
@@ -106,12 +107,29 @@ struct Prepare: ParsableCommand {
             let status = FileSystem.status(path)
             return "\(table)\t\(path)\t\(status?.bytes ?? 0)\t\(status?.modified ?? 0)\n"
         }
-        try writeIfChanged(Array(lines.joined().utf8), runFolder + "/config/inputs.txt")
+        try writeIfChanged(Array(lines.joined().utf8), runFolder + "/config/inputs.txt", read(by: .importLogs))
     }
 
-    private func writeIfChanged(_ bytes: [UInt8], _ path: String) throws {
+    /// - Parameter manifest: of the stage that reads the file, and that must run again if its content changes.
+    private func writeIfChanged(_ bytes: [UInt8], _ path: String, _ manifest: String) throws {
         if FileSystem.exists(path), try FileSystem.read(path) == bytes { return }
+        try dateBack(manifest)
         try FileSystem.replace(path, with: bytes)
+    }
+
+    /// The manifest of a stage.
+    private func read(by stage: StageName) -> String { "\(runFolder)/\(stage.folder)/\(Manifest.fileName)" }
+
+    /// Make goes by times, and clocks jump. What was made from other inputs or another configuration than lie here is
+    /// dated back to 1970, so that make runs it and all that follows whatever the clock said.
+    private func dateBackStale() throws {
+        for (stage, state) in StageState.all(run: runFolder) where state.hasPrefix("stale") {
+            try dateBack(read(by: stage))
+        }
+    }
+
+    private func dateBack(_ path: String) throws {
+        if FileSystem.exists(path) { try FileSystem.setModified(path, seconds: 0) }
     }
 
     /// Removes the manifest of a stage with a missing or resized file, so that make rebuilds it.
@@ -124,7 +142,7 @@ struct Prepare: ParsableCommand {
             do {
                 problem = try StageState.damage(folder, Manifest(FileSystem.read(path), path: path))
             } catch {
-                problem = "\(path): unreadable"
+                problem = "\((error as? LecternError)?.message ?? "\(path): \(error)")"
             }
             if let problem {
                 log.warning("\(problem); \(stage.rawValue) will run again")

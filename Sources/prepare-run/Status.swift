@@ -19,9 +19,7 @@ struct Status: ParsableCommand {
                 throw LecternError.missing("\(runFolder): no such run folder; make all creates it")
             }
             var lines = [row("stage", "state", "seconds", "memory", "rows")]
-            for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
-                lines.append(describe(stage))
-            }
+            for (stage, state) in StageState.all(run: runFolder) { lines.append(describe(stage, state)) }
             try Terminal.write(lines.joined(separator: "\n") + "\n")
             if let holder = lockHolder() { try Terminal.write("lock: held by \(holder)\n") }
             if let bytes = try? FileSystem.read(FailureNote.path(runFolder)) {
@@ -37,12 +35,12 @@ struct Status: ParsableCommand {
         return pad(name, 20) + pad(seconds, 10) + pad(memory, 10) + pad(rows, 12) + state
     }
 
-    private func describe(_ stage: StageName) -> String {
+    private func describe(_ stage: StageName, _ state: String) -> String {
         let folder = "\(runFolder)/\(stage.folder)"
         let stats = StageState.stats(folder)
         let rows = (try? Manifest.read(stageFolder: folder).manifest.outputs.values.compactMap(\.rows).reduce(0, +))
         return row(
-            stage.rawValue, StageState.of(stage, run: runFolder),
+            stage.rawValue, state,
             stats.map { String(format: "%.1f", $0.seconds) } ?? "",
             stats.map { "\($0.peak >> 20) MiB" } ?? "", rows.map(String.init) ?? "")
     }
@@ -66,9 +64,24 @@ struct Status: ParsableCommand {
 
 /// Done, stale or missing, judged from manifests, slices and the list of inputs.
 enum StageState {
-    static func of(_ stage: StageName, run: String) -> String {
+    /// Every stage of the DAG with its state, in the order in which data flows.
+    static func all(run: String) -> [(stage: StageName, state: String)] {
+        var generations: [StageName: (manifest: Manifest, digest: String)] = [:]
+        var states: [StageName: String] = [:]
+        let stages = StageName.allCases.filter { $0 != .prepareRun && $0 != .publishRun }
+        for stage in stages {
+            generations[stage] = try? Manifest.read(stageFolder: "\(run)/\(stage.folder)")
+            states[stage] = of(stage, run, generations, states)
+        }
+        return stages.map { ($0, states[$0]!) }
+    }
+
+    private static func of(
+        _ stage: StageName, _ run: String, _ generations: [StageName: (manifest: Manifest, digest: String)],
+        _ states: [StageName: String]
+    ) -> String {
         let folder = "\(run)/\(stage.folder)"
-        guard let (manifest, _) = try? Manifest.read(stageFolder: folder) else { return "missing" }
+        guard let (manifest, _) = generations[stage] else { return "missing" }
         if let damage = damage(folder, manifest) { return "damaged: \(damage)" }
         if let slice = try? Slice(stage: stage, path: "\(run)/config/\(Slice.fileName(stage))"),
             slice.digest != manifest.config
@@ -76,11 +89,9 @@ enum StageState {
             return "stale: its configuration changed"
         }
         for input in stage.inputs {
-            guard let (_, digest) = try? Manifest.read(stageFolder: "\(run)/\(input.folder)") else {
-                return "stale: \(input.folder)/ is missing"
-            }
+            guard let (_, digest) = generations[input] else { return "stale: \(input.folder)/ is missing" }
             if let seen = manifest.inputs[input.folder], seen != digest { return "stale: \(input.folder)/ is newer" }
-            if of(input, run: run) != "done" { return "stale: \(input.folder)/ is not up to date" }
+            if states[input] != "done" { return "stale: \(input.folder)/ is not up to date" }
         }
         if stage == .importLogs, let list = FileSystem.status("\(run)/config/inputs.txt"),
             let done = FileSystem.status("\(folder)/\(Manifest.fileName)"), list.modified > done.modified

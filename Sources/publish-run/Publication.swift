@@ -16,7 +16,16 @@ struct Publication {
 
     func write(to shelf: Shelf, now: PublishedLists, difference: ListDifference?) throws {
         if FileSystem.exists(shelf.path(inputs.publicationName)) { return }
-        let folder = try shelf.begin(inputs.publicationName)
+        do {
+            try fill(shelf.begin(inputs.publicationName), now, difference)
+            try shelf.finish(inputs.publicationName)
+        } catch {
+            shelf.abandon(inputs.publicationName)
+            throw error
+        }
+    }
+
+    private func fill(_ folder: String, _ now: PublishedLists, _ difference: ListDifference?) throws {
         for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
             try link(stage, into: folder)
         }
@@ -24,7 +33,6 @@ struct Publication {
         if FileSystem.isFolder(report) { try linkAll(report, "report", into: folder) }
         try writeDelta(now, difference, folder + "/delta")
         try FileSystem.write(FileSystem.read(inputs.run + "/gates.json"), to: folder + "/gates.json")
-        try shelf.finish(inputs.publicationName)
     }
 
     private func link(_ stage: StageName, into folder: String) throws {

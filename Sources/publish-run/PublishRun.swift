@@ -30,12 +30,12 @@ struct PublishRun: ParsableCommand {
             let inputs = try PublicationInputs(options)
             let shelf = try Shelf(run: options.run, log: log)
             let outLock = try RunLock(run: shelf.out)
+            try shelf.tidy()
             if shelf.serves(inputs.publicationName) {
                 log.info("done: \(shelf.path(inputs.publicationName)) is current already")
             } else {
-                let before = try shelf.current.map { try PublishedLists($0) }
                 let now = PublishedLists(topk: inputs.topk)
-                let difference = try before.map { try ListDifference(now, against: $0, workers: workers) }
+                let difference = try Self.difference(now, shelf.current, workers, log)
                 let gates = try Gates(inputs, churn: difference?.churn).evaluate()
                 try gates.record(inputs.run)
                 for gate in gates.results { log.info("\(gate.line)") }
@@ -49,6 +49,20 @@ struct PublishRun: ParsableCommand {
             FailureNote.clear(run: options.run, stage: StageName.publishRun.rawValue)
             _ = consume outLock
             _ = consume lock
+        }
+    }
+
+    /// Against the publication that serves. nil: there is none, or it is damaged, which must not keep new lists from
+    /// going live.
+    private static func difference(
+        _ now: PublishedLists, _ current: String?, _ workers: Workers, _ log: Logger
+    ) throws -> ListDifference? {
+        guard let current else { return nil }
+        do {
+            return try ListDifference(now, against: PublishedLists(current), workers: workers)
+        } catch let error as LecternError where error.message.hasPrefix(current + "/") {
+            log.warning("\(error.message.prefix { $0 != ";" }); taken as nothing published before")
+            return nil
         }
     }
 }

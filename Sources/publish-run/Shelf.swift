@@ -22,6 +22,10 @@ struct Shelf {
         out = parent.isEmpty || run.hasSuffix(".") ? (whole as NSString).deletingLastPathComponent : parent
         self.log = log
         try FileSystem.createFolder(published)
+    }
+
+    /// Removes what a killed publication left. Under OUT's lock: another run may be publishing.
+    func tidy() throws {
         for name in try FileSystem.list(published) where name.hasSuffix(".partial") {
             try FileSystem.removeAll(published + "/" + name)
         }
@@ -49,6 +53,9 @@ struct Shelf {
         return folder
     }
 
+    /// Throws an unfinished publication away.
+    func abandon(_ name: String) { try? FileSystem.removeAll(path(name) + ".partial") }
+
     /// Everything is on disk before the folder gets its name.
     func finish(_ name: String) throws {
         try syncAll(path(name) + ".partial")
@@ -65,10 +72,15 @@ struct Shelf {
 
     /// A new link renamed over the old one: a reader finds the old or the new publication, never none.
     func makeCurrent(_ name: String) throws {
-        guard symlink("published/\(name)", link + ".new") == 0 else {
-            throw LecternError(.cannotCreate, "\(link).new: cannot link: \(String(cString: strerror(errno)))")
+        do {
+            guard symlink("published/\(name)", link + ".new") == 0 else {
+                throw FileSystem.fail(link + ".new", "link", creating: true)
+            }
+            try FileSystem.rename(link + ".new", link)
+        } catch {
+            try? FileSystem.removeAll(link + ".new")
+            throw error
         }
-        try FileSystem.rename(link + ".new", link)
         try FileSystem.syncFolder(out)
     }
 

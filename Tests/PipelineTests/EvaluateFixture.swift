@@ -38,7 +38,7 @@ struct EvaluateFixture {
         slice.merge(changes) { $1 }
         let json = "{" + slice.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
         try FileSystem.createFolder(run + "/config")
-        try FileSystem.replace(run + "/config/evaluate.json", with: Array(json.utf8))
+        try FileSystem.replace(run + "/config/evaluate.json", with: SelfCheck.sealed(Array(json.utf8)))
     }
 
     /// Writes a stage folder with its manifest.

@@ -29,7 +29,7 @@ struct PublishFixture {
         try FileSystem.removeAll(run)
         try FileSystem.createFolder(run + "/config")
         let json = "{" + parameters.sorted { $0.key < $1.key }.map { "\"\($0)\": \($1)" }.joined(separator: ", ") + "}"
-        try FileSystem.write(Array(json.utf8), to: run + "/config/publish-run.json")
+        try FileSystem.write(SelfCheck.sealed(Array(json.utf8)), to: run + "/config/publish-run.json")
         for (stage, folder) in [
             ("filter-watches", "watched"), ("build-cooccurrence", "cowatch"), ("train-ncf", "ncf"),
             ("train-glmix", "glmix"),

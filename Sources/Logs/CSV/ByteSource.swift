@@ -17,9 +17,8 @@ final class ByteSource {
 
     init(path: String) throws {
         self.path = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        descriptor = try FileSystem.open(path, O_RDONLY)
         input = .allocate(capacity: Self.inputBytes)
-        guard descriptor >= 0 else { throw Self.failure(path, "open") }
         try refill()
         if pending.count >= 2 && input[0] == 0x1f && input[1] == 0x8b { try startInflating() }
     }
@@ -30,7 +29,7 @@ final class ByteSource {
             stream.deallocate()
         }
         input.deallocate()
-        if descriptor >= 0 { close(descriptor) }
+        close(descriptor)
     }
 
     /// Fills as much of a buffer as it can.

@@ -35,6 +35,8 @@ struct GeneratorOutput {
         try FileSystem.removeAll(old)
         if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }
         try FileSystem.rename(partial, folder)
+        let parent = (folder as NSString).deletingLastPathComponent
+        try FileSystem.syncFolder(parent.isEmpty ? "." : parent)
         try FileSystem.removeAll(old)
     }
 
@@ -50,13 +52,12 @@ final class OutputFile {
     /// - Parameter path: ending in `.gz` for a gzip member, any other for plain bytes.
     init(path: String) throws {
         self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        descriptor = try FileSystem.open(path, O_WRONLY | O_CREAT | O_TRUNC, to: "create", creating: true)
         member = path.hasSuffix(".gz") ? GzipMember() : nil
-        if descriptor < 0 { throw Self.failure(path, .cannotCreate, "create") }
         if member != nil { try GzipMember.header.withUnsafeBytes { try write($0) } }
     }
 
-    deinit { if descriptor >= 0 { close(descriptor) } }
+    deinit { close(descriptor) }
 
     func write(_ block: DeflatedBlock) throws {
         member!.add(block)
@@ -85,14 +86,10 @@ final class OutputFile {
     /// Ends the gzip member and waits until the bytes are on the disk.
     func finish() throws {
         if let member { try member.trailer.withUnsafeBytes { try write($0) } }
-        if fsync(descriptor) != 0 { throw Self.failure(path, .ioError, "sync") }
+        try FileSystem.sync(descriptor, path)
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer) throws {
         try FileSystem.writeAll(descriptor, bytes, path)
-    }
-
-    private static func failure(_ path: String, _ code: ExitCode, _ action: String) -> LecternError {
-        LecternError(code, "\(path): cannot \(action): \(String(cString: strerror(errno)))")
     }
 }

@@ -41,10 +41,7 @@ final class Spill: Sendable {
     }
 
     private static func append(_ chunk: UnsafeRawBufferPointer, toFile path: String) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else {
-            throw LecternError(.cannotCreate, "\(path): cannot create: \(String(cString: strerror(errno)))")
-        }
+        let descriptor = try FileSystem.open(path, O_WRONLY | O_CREAT | O_APPEND, to: "create", creating: true)
         defer { close(descriptor) }
         try FileSystem.writeAll(descriptor, chunk, path)
     }
