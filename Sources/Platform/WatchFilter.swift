@@ -90,18 +90,16 @@ package struct WatchFilter: Sendable, Equatable {
         var result = Moments(offsets: [0], courses: [], times: [])
         result.offsets.reserveCapacity(learners + 1)
         var bots: [Int] = []
+        var scratch = MomentScratch()
         var at = 0
         for learner in 0..<learners {
             let start = at
             while at < watches.count && Int(watches.learner[at]) == learner { at += 1 }
-            let found = moments(of: watches, rows: start..<at, thresholds)
-            if found.count > maxCoursesPerLearner {
+            find(watches, rows: start..<at, thresholds, &scratch)
+            if scratch.count > maxCoursesPerLearner {
                 bots.append(learner)
             } else {
-                for moment in found {
-                    result.courses.append(moment.course)
-                    result.times.append(moment.time)
-                }
+                scratch.append(watches, rows: start..<at, to: &result)
             }
             result.offsets.append(result.courses.count)
         }
@@ -109,28 +107,77 @@ package struct WatchFilter: Sendable, Equatable {
         return (result, bots)
     }
 
-    private func moments(
-        of watches: Watches, rows: Range<Int>, _ thresholds: [Float]
-    ) -> [(time: Int64, course: UInt32)] {
-        var found: [(time: Int64, course: UInt32)] = []
-        let byCourse = rows.sorted { (watches.course[$0], $0) < (watches.course[$1], $1) }
+    /// Marks the rows of one learner at which a course became relevant.
+    private func find(_ watches: Watches, rows: Range<Int>, _ thresholds: [Float], _ scratch: inout MomentScratch) {
+        scratch.start(watches, rows)
         var i = 0
-        while i < byCourse.count {
-            let course = watches.course[byCourse[i]]
+        while i < scratch.order.count {
+            let course = Int(scratch.order[i] >> 32)
             var total: Float = 0
             var done = false
-            while i < byCourse.count && watches.course[byCourse[i]] == course {
-                let row = byCourse[i]
-                let seconds = watches.seconds[row]
+            while i < scratch.order.count, Int(scratch.order[i] >> 32) == course {
+                let place = Int(UInt32(truncatingIfNeeded: scratch.order[i]))
+                let seconds = watches.seconds[rows.lowerBound + place]
                 if !seconds.isNaN { total += seconds }
-                if !done && (seconds.isNaN ? keepsUnknown : total >= thresholds[Int(course)]) {
-                    found.append((watches.time[row], course))
+                if !done && (seconds.isNaN ? keepsUnknown : total >= thresholds[course]) {
+                    scratch.mark(place)
                     done = true
                 }
                 i += 1
             }
         }
-        return found.sorted { ($0.time, $0.course) < ($1.time, $1.course) }
+    }
+}
+
+/// Buffers that the learners of a shard share.
+private struct MomentScratch {
+    /// Course << 32 | place among the learner's rows, ascending.
+    var order: [UInt64] = []
+    /// By place.
+    private var isMoment: [Bool] = []
+    private(set) var count = 0
+
+    mutating func start(_ watches: Watches, _ rows: Range<Int>) {
+        order.removeAll(keepingCapacity: true)
+        isMoment.removeAll(keepingCapacity: true)
+        count = 0
+        for row in rows {
+            order.append(UInt64(watches.course[row]) << 32 | UInt64(row - rows.lowerBound))
+            isMoment.append(false)
+        }
+        if order.count > 64 { return order.sort() }
+        order.withUnsafeMutableBufferPointer { order in
+            for i in order.indices.dropFirst() {
+                let key = order[i]
+                var at = i
+                while at > 0 && order[at - 1] > key {
+                    order[at] = order[at - 1]
+                    at -= 1
+                }
+                order[at] = key
+            }
+        }
+    }
+
+    mutating func mark(_ place: Int) {
+        isMoment[place] = true
+        count += 1
+    }
+
+    /// The marked rows by (time, course): rows ascend in time, so only those of one second may have to change places.
+    func append(_ watches: Watches, rows: Range<Int>, to moments: inout Moments) {
+        let first = moments.courses.count
+        for row in rows where isMoment[row - rows.lowerBound] {
+            let (time, course) = (watches.time[row], watches.course[row])
+            var at = moments.courses.count
+            moments.courses.append(course)
+            moments.times.append(time)
+            while at > first, (time, course) < (moments.times[at - 1], moments.courses[at - 1]) {
+                moments.times.swapAt(at, at - 1)
+                moments.courses.swapAt(at, at - 1)
+                at -= 1
+            }
+        }
     }
 }
 

@@ -97,13 +97,13 @@ package enum FileSystem {
     }
 
     /// Writes a whole new file and flushes it to disk.
-    package static func write(_ bytes: [UInt8], to path: String) throws {
+    package static func write(_ bytes: [UInt8], to path: String, flushed: Bool = true) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
         if descriptor < 0 { throw fail(path, "create", creating: true) }
         var closed = false
         defer { if !closed { close(descriptor) } }
         try bytes.withUnsafeBytes { try writeAll(descriptor, $0, path) }
-        if fsync(descriptor) != 0 { throw fail(path, "sync") }
+        if flushed && fsync(descriptor) != 0 { throw fail(path, "sync") }
         closed = true
         if close(descriptor) != 0 { throw fail(path, "close") }
     }
