@@ -90,62 +90,90 @@ package struct WatchFilter: Sendable, Equatable {
         var result = Moments(offsets: [0], courses: [], times: [])
         result.offsets.reserveCapacity(learners + 1)
         var bots: [Int] = []
-        var scratch = MomentScratch()
-        var at = 0
-        for learner in 0..<learners {
-            let start = at
-            while at < watches.count && Int(watches.learner[at]) == learner { at += 1 }
-            find(watches, rows: start..<at, thresholds, &scratch)
-            if scratch.count > maxCoursesPerLearner {
+        forEachLearner(watches, learners: learners, thresholds) { learner, rows, found in
+            if found.courses > maxCoursesPerLearner {
                 bots.append(learner)
             } else {
-                scratch.append(watches, rows: start..<at, to: &result)
+                found.appendFirst(watches, rows: rows, to: &result)
             }
             result.offsets.append(result.courses.count)
         }
-        precondition(at == watches.count, "watches are not sorted by learner")
         return (result, bots)
     }
 
-    /// Marks the rows of one learner at which a course became relevant.
-    private func find(_ watches: Watches, rows: Range<Int>, _ thresholds: [Float], _ scratch: inout MomentScratch) {
-        scratch.start(watches, rows)
-        var i = 0
-        while i < scratch.order.count {
-            let course = Int(scratch.order[i] >> 32)
-            var total: Float = 0
-            var done = false
-            while i < scratch.order.count, Int(scratch.order[i] >> 32) == course {
-                let place = Int(UInt32(truncatingIfNeeded: scratch.order[i]))
-                let seconds = watches.seconds[rows.lowerBound + place]
-                if !seconds.isNaN { total += seconds }
-                if !done && (seconds.isNaN ? keepsUnknown : total >= thresholds[course]) {
-                    scratch.mark(place)
-                    done = true
-                }
-                i += 1
+    /// Times of the watches that pass the filter: with which, or after which, the learner's total of the course reaches
+    /// the threshold, and of those without watch time where these count. A course that is watched on counts on: this is
+    /// the measure of how much goes on, by which cuts are chosen. Learners taken for bots have none.
+    /// - Parameters: as for `moments`.
+    /// - Returns: unordered.
+    package func relevantTimes(_ watches: Watches, learners: Int, thresholds: [Float]) -> [Int64] {
+        var times: [Int64] = []
+        forEachLearner(watches, learners: learners, thresholds) { _, rows, found in
+            if found.courses > maxCoursesPerLearner { return }
+            for row in rows where found.passes(row - rows.lowerBound) { times.append(watches.time[row]) }
+        }
+        return times
+    }
+
+    private func forEachLearner(
+        _ watches: Watches, learners: Int, _ thresholds: [Float], _ body: (Int, Range<Int>, RelevantRows) -> Void
+    ) {
+        var found = RelevantRows()
+        var at = 0
+        for learner in 0..<learners {
+            let start = at
+            while at < watches.count && watches.learner[at] == UInt32(learner) { at += 1 }
+            find(watches, rows: start..<at, thresholds, &found)
+            body(learner, start..<at, found)
+        }
+        precondition(at == watches.count, "watches are not sorted by learner")
+    }
+
+    /// Marks the rows of one learner that pass the filter.
+    private func find(_ watches: Watches, rows: Range<Int>, _ thresholds: [Float], _ found: inout RelevantRows) {
+        found.start(watches, rows)
+        var (total, last): (Float, UInt32?) = (0, nil)
+        for at in 0..<rows.count {
+            let (course, place) = found.byCourse(at)
+            let seconds = watches.seconds[rows.lowerBound + place]
+            if course != last { (total, last) = (0, course) }
+            if seconds.isNaN {
+                if keepsUnknown { found.mark(place, course) }
+            } else {
+                total += seconds
+                if total >= thresholds[Int(course)] { found.mark(place, course) }
             }
         }
     }
 }
 
-/// Buffers that the learners of a shard share.
-private struct MomentScratch {
+/// The rows of one learner that pass the filter; its buffers are used again for the next.
+private struct RelevantRows {
+    private enum Mark: UInt8 {
+        case none
+        /// The first of its course: a moment.
+        case first
+        case further
+    }
+
     /// Course << 32 | place among the learner's rows, ascending.
-    var order: [UInt64] = []
+    private var order: [UInt64] = []
     /// By place.
-    private var isMoment: [Bool] = []
-    private(set) var count = 0
+    private var marks: [Mark] = []
+    private var last: UInt32?
+    /// Courses with a moment.
+    private(set) var courses = 0
 
     mutating func start(_ watches: Watches, _ rows: Range<Int>) {
         order.removeAll(keepingCapacity: true)
-        isMoment.removeAll(keepingCapacity: true)
-        count = 0
+        marks.removeAll(keepingCapacity: true)
+        (courses, last) = (0, nil)
         for row in rows {
             order.append(UInt64(watches.course[row]) << 32 | UInt64(row - rows.lowerBound))
-            isMoment.append(false)
+            marks.append(.none)
         }
         if order.count > 64 { return order.sort() }
+        // Insertion: most learners have a few dozen rows.
         order.withUnsafeMutableBufferPointer { order in
             for i in order.indices.dropFirst() {
                 let key = order[i]
@@ -159,15 +187,24 @@ private struct MomentScratch {
         }
     }
 
-    mutating func mark(_ place: Int) {
-        isMoment[place] = true
-        count += 1
+    @inline(__always)
+    func byCourse(_ at: Int) -> (course: UInt32, place: Int) {
+        (UInt32(truncatingIfNeeded: order[at] >> 32), Int(UInt32(truncatingIfNeeded: order[at])))
     }
 
-    /// The marked rows by (time, course): rows ascend in time, so only those of one second may have to change places.
-    func append(_ watches: Watches, rows: Range<Int>, to moments: inout Moments) {
+    /// Courses come one after the other.
+    mutating func mark(_ place: Int, _ course: UInt32) {
+        marks[place] = course == last ? .further : .first
+        if course != last { courses += 1 }
+        last = course
+    }
+
+    func passes(_ place: Int) -> Bool { marks[place] != .none }
+
+    /// The moments by (time, course): rows ascend in time, so only those of one second may have to change places.
+    func appendFirst(_ watches: Watches, rows: Range<Int>, to moments: inout Moments) {
         let first = moments.courses.count
-        for row in rows where isMoment[row - rows.lowerBound] {
+        for row in rows where marks[row - rows.lowerBound] == .first {
             let (time, course) = (watches.time[row], watches.course[row])
             var at = moments.courses.count
             moments.courses.append(course)

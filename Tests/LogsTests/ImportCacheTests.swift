@@ -17,13 +17,13 @@ private let watchesA = """
     ann,c1,2024-01-01T00:00:00Z,,
 
     """
-private let watchesB = """
+private let watchesB = #"""
     learner_id,course_id,started_at,watched_seconds,channel
     dan,c3,2024-03-02,12.5,web
     "quo,ted",c1,2024-02-01,1,"a ""b"""
     bea,c1,2024-02-03,-4,web
 
-    """
+    """#
 private let engagements = """
     learner_id,course_id,time,kind,channel
     bea,c1,2024-02-01,impression,mail
