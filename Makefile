@@ -35,7 +35,7 @@ help: ## This text
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z][a-z-]*:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nStages (each brings its inputs up to date, then runs):\n  %s\n' "$(STAGES)"
-	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, LOG_FORMAT=json, CUTS and WINDOW (backtest)\n' \
+	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, IMPORT_FLAGS="--cache-mib 0", LOG_FORMAT=json,\n  CUTS and WINDOW (backtest)\n' \
 	  "$(RUN)" "$(OUT)" "$(DATASET)" "$(DATA)" "$(CONFIG)" "$(AS_OF)" "$(THREADS)"
 
 all: setup build run ## Everything: set up, build, run all stages, publish, show the result
@@ -82,6 +82,20 @@ test-tsan: setup ## The suite under the thread sanitizer, in a build of its own
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
 	@Tools/bench
 
+bench-data: setup build ## import-logs against pyarrow, co-watch similarity against sparse_dot_topn
+	@Tests/Benchmarks/data-path.sh
+
+##@ Shipping
+
+dist: ## dist/lectern-….tar.gz: executables, Swift's runtime libraries, man pages, completions
+	@Tools/setup patchelf
+	@$(SELF) build && Tools/dist
+
+dist-test: ## Run that tar in a fresh Debian without Swift (needs root) and compare with a run here
+	@Tools/setup debootstrap
+	@ls dist/lectern-*.tar.gz >/dev/null 2>&1 || $(SELF) dist
+	@Tools/dist-test
+
 ##@ Care
 
 lint: ## Formatting and style
@@ -100,7 +114,8 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect backtest leak-check torture torture-short torture-long fuzz test-tsan bench lint format docs clean clean-run
+.PHONY: help all setup build test status inspect lint format docs clean clean-run
+.PHONY: backtest leak-check torture torture-short torture-long fuzz test-tsan bench bench-data dist dist-test
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.
@@ -146,7 +161,7 @@ finish:
 # $(call stage,executable,folder,folders read)
 define stage
 $(R)/$(2)/manifest.json: $(3:%=$(R)/%/manifest.json) $(R)/config/$(1).json bin/$(1)
-	@$(LAUNCH) bin/$(1) $(FLAGS)
+	@$(LAUNCH) bin/$(1) $(FLAGS) $(if $(filter import-logs,$(1)),$(IMPORT_FLAGS))
 # The stage by name: its inputs are brought up to date, then it runs whether or not it is.
 $(1): setup build
 	@$(LOCKED) locked-stage FORCED=$(1) TARGET=$(R)/$(2)/manifest.json

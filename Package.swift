@@ -45,9 +45,10 @@ let package = Package(
         system("COpenBLAS", pkgConfig: "openblas", debian: "libopenblas-dev"),
         system("CLAPACKE", pkgConfig: "lapacke", debian: "liblapacke-dev"),
         system("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
+        system("CLibdeflate", pkgConfig: "libdeflate", debian: "libdeflate-dev"),
         .target(name: "CKernels"),
         module("LinearAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels"]),
-        module("Shards", ["CZlib", crypto]),
+        module("Shards", ["CZlib", "CLibdeflate", crypto]),
         // Floor 1
         module("Platform", ["LinearAlgebra"]),
         module("Metrics", ["LinearAlgebra"]),

@@ -90,22 +90,14 @@ package struct WatchFilter: Sendable, Equatable {
         var result = Moments(offsets: [0], courses: [], times: [])
         result.offsets.reserveCapacity(learners + 1)
         var bots: [Int] = []
-        var at = 0
-        for learner in 0..<learners {
-            let start = at
-            while at < watches.count && Int(watches.learner[at]) == learner { at += 1 }
-            let found = moments(of: watches, rows: start..<at, thresholds)
-            if found.count > maxCoursesPerLearner {
+        forEachLearner(watches, learners: learners, thresholds) { learner, rows, found in
+            if found.courses > maxCoursesPerLearner {
                 bots.append(learner)
             } else {
-                for moment in found {
-                    result.courses.append(moment.course)
-                    result.times.append(moment.time)
-                }
+                found.appendFirst(watches, rows: rows, to: &result)
             }
             result.offsets.append(result.courses.count)
         }
-        precondition(at == watches.count, "watches are not sorted by learner")
         return (result, bots)
     }
 
@@ -116,36 +108,112 @@ package struct WatchFilter: Sendable, Equatable {
     /// - Returns: unordered.
     package func relevantTimes(_ watches: Watches, learners: Int, thresholds: [Float]) -> [Int64] {
         var times: [Int64] = []
-        var at = 0
-        for learner in 0..<learners {
-            let start = at
-            while at < watches.count && Int(watches.learner[at]) == learner { at += 1 }
-            let rows = relevantRows(of: watches, rows: start..<at, thresholds)
-            let courses = Set(rows.lazy.map { watches.course[$0] }).count
-            if courses <= maxCoursesPerLearner { times += rows.map { watches.time[$0] } }
+        forEachLearner(watches, learners: learners, thresholds) { _, rows, found in
+            if found.courses > maxCoursesPerLearner { return }
+            for row in rows where found.passes(row - rows.lowerBound) { times.append(watches.time[row]) }
         }
         return times
     }
 
-    private func moments(
-        of watches: Watches, rows: Range<Int>, _ thresholds: [Float]
-    ) -> [(time: Int64, course: UInt32)] {
-        var found: [(time: Int64, course: UInt32)] = []
-        for row in relevantRows(of: watches, rows: rows, thresholds) where watches.course[row] != found.last?.course {
-            found.append((watches.time[row], watches.course[row]))
+    private func forEachLearner(
+        _ watches: Watches, learners: Int, _ thresholds: [Float], _ body: (Int, Range<Int>, RelevantRows) -> Void
+    ) {
+        var found = RelevantRows()
+        var at = 0
+        for learner in 0..<learners {
+            let start = at
+            while at < watches.count && watches.learner[at] == UInt32(learner) { at += 1 }
+            find(watches, rows: start..<at, thresholds, &found)
+            body(learner, start..<at, found)
         }
-        return found.sorted { ($0.time, $0.course) < ($1.time, $1.course) }
+        precondition(at == watches.count, "watches are not sorted by learner")
     }
 
-    /// One learner's rows that pass the filter, by course, then time.
-    private func relevantRows(of watches: Watches, rows: Range<Int>, _ thresholds: [Float]) -> [Int] {
+    /// Marks the rows of one learner that pass the filter.
+    private func find(_ watches: Watches, rows: Range<Int>, _ thresholds: [Float], _ found: inout RelevantRows) {
+        found.start(watches, rows)
         var (total, last): (Float, UInt32?) = (0, nil)
-        return rows.sorted { (watches.course[$0], $0) < (watches.course[$1], $1) }.filter { row in
-            let (course, seconds) = (watches.course[row], watches.seconds[row])
+        for at in 0..<rows.count {
+            let (course, place) = found.byCourse(at)
+            let seconds = watches.seconds[rows.lowerBound + place]
             if course != last { (total, last) = (0, course) }
-            if seconds.isNaN { return keepsUnknown }
-            total += seconds
-            return total >= thresholds[Int(course)]
+            if seconds.isNaN {
+                if keepsUnknown { found.mark(place, course) }
+            } else {
+                total += seconds
+                if total >= thresholds[Int(course)] { found.mark(place, course) }
+            }
+        }
+    }
+}
+
+/// The rows of one learner that pass the filter; its buffers are used again for the next.
+private struct RelevantRows {
+    private enum Mark: UInt8 {
+        case none
+        /// The first of its course: a moment.
+        case first
+        case further
+    }
+
+    /// Course << 32 | place among the learner's rows, ascending.
+    private var order: [UInt64] = []
+    /// By place.
+    private var marks: [Mark] = []
+    private var last: UInt32?
+    /// Courses with a moment.
+    private(set) var courses = 0
+
+    mutating func start(_ watches: Watches, _ rows: Range<Int>) {
+        order.removeAll(keepingCapacity: true)
+        marks.removeAll(keepingCapacity: true)
+        (courses, last) = (0, nil)
+        for row in rows {
+            order.append(UInt64(watches.course[row]) << 32 | UInt64(row - rows.lowerBound))
+            marks.append(.none)
+        }
+        if order.count > 64 { return order.sort() }
+        // Insertion: most learners have a few dozen rows.
+        order.withUnsafeMutableBufferPointer { order in
+            for i in order.indices.dropFirst() {
+                let key = order[i]
+                var at = i
+                while at > 0 && order[at - 1] > key {
+                    order[at] = order[at - 1]
+                    at -= 1
+                }
+                order[at] = key
+            }
+        }
+    }
+
+    @inline(__always)
+    func byCourse(_ at: Int) -> (course: UInt32, place: Int) {
+        (UInt32(truncatingIfNeeded: order[at] >> 32), Int(UInt32(truncatingIfNeeded: order[at])))
+    }
+
+    /// Courses come one after the other.
+    mutating func mark(_ place: Int, _ course: UInt32) {
+        marks[place] = course == last ? .further : .first
+        if course != last { courses += 1 }
+        last = course
+    }
+
+    func passes(_ place: Int) -> Bool { marks[place] != .none }
+
+    /// The moments by (time, course): rows ascend in time, so only those of one second may have to change places.
+    func appendFirst(_ watches: Watches, rows: Range<Int>, to moments: inout Moments) {
+        let first = moments.courses.count
+        for row in rows where marks[row - rows.lowerBound] == .first {
+            let (time, course) = (watches.time[row], watches.course[row])
+            var at = moments.courses.count
+            moments.courses.append(course)
+            moments.times.append(time)
+            while at > first, (time, course) < (moments.times[at - 1], moments.courses[at - 1]) {
+                moments.times.swapAt(at, at - 1)
+                moments.courses.swapAt(at, at - 1)
+                at -= 1
+            }
         }
     }
 }

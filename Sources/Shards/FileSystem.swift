@@ -127,12 +127,12 @@ package enum FileSystem {
     }
 
     /// Writes a whole new file and flushes it to disk.
-    package static func write(_ bytes: [UInt8], to path: String) throws {
+    package static func write(_ bytes: [UInt8], to path: String, flushed: Bool = true) throws {
         let descriptor = try open(path, O_WRONLY | O_CREAT | O_TRUNC, to: "create", creating: true)
         var closed = false
         defer { if !closed { close(descriptor) } }
         try bytes.withUnsafeBytes { try writeAll(descriptor, $0, path) }
-        try sync(descriptor, path)
+        if flushed { try sync(descriptor, path) }
         closed = true
         if close(descriptor) != 0 && errno != EINTR { throw fail(path, "close") }
     }

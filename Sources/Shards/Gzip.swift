@@ -1,38 +1,23 @@
+import CLibdeflate
 import CZlib
 
 /// One gzip member (RFC 1952) with a fixed header: no name, no time, so equal content gives equal bytes.
 package enum Gzip {
     static let ownHeader: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
 
-    /// zlib level 1: level 6 takes six times as long for little.
+    /// libdeflate, level 1: a third of zlib's time at the same size (docs/decisions/0004-libdeflate.md).
     package static func compress(_ bytes: [UInt8]) -> [UInt8] {
-        var stream = z_stream()
-        precondition(
-            deflateInit2_(
-                &stream, 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-                == Z_OK)
-        defer { deflateEnd(&stream) }
-        var out = ownHeader
-        bytes.withUnsafeBufferPointer { input in
-            var at = 0
-            var buffer = [UInt8](repeating: 0, count: 1 << 18)
-            var status = Z_OK
-            while status != Z_STREAM_END {
-                if stream.avail_in == 0 && at < input.count {
-                    let chunk = min(input.count - at, 1 << 30)
-                    stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress! + at)
-                    stream.avail_in = UInt32(chunk)
-                    at += chunk
-                }
-                let room = buffer.count
-                buffer.withUnsafeMutableBufferPointer {
-                    stream.next_out = $0.baseAddress!
-                    stream.avail_out = UInt32(room)
-                    status = deflate(&stream, at == input.count ? Z_FINISH : Z_NO_FLUSH)
-                }
-                precondition(status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR)
-                out.append(contentsOf: buffer[0..<(room - Int(stream.avail_out))])
+        let compressor = libdeflate_alloc_compressor(1)!
+        defer { libdeflate_free_compressor(compressor) }
+        let room = libdeflate_deflate_compress_bound(compressor, bytes.count)
+        var out = [UInt8](unsafeUninitializedCapacity: ownHeader.count + room + 8) { out, count in
+            _ = out.update(fromContentsOf: ownHeader)
+            let packed = bytes.withUnsafeBytes {
+                libdeflate_deflate_compress(
+                    compressor, $0.baseAddress, $0.count, out.baseAddress! + ownHeader.count, room)
             }
+            precondition(packed > 0, "libdeflate found no room in its own bound")
+            count = ownHeader.count + packed
         }
         appendLittleEndian(checksum(bytes), to: &out)
         appendLittleEndian(UInt32(truncatingIfNeeded: bytes.count), to: &out)
@@ -41,16 +26,70 @@ package enum Gzip {
 
     /// CRC-32 as gzip has it.
     package static func checksum(_ bytes: [UInt8]) -> UInt32 {
-        bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count)) }
+        bytes.withUnsafeBytes { libdeflate_crc32(0, $0.baseAddress, $0.count) }
     }
 
     private static func appendLittleEndian(_ value: UInt32, to bytes: inout [UInt8]) {
         for shift in stride(from: 0, to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
     }
 
-    /// Inflates a single member. `declaredSize` is asked once, with the bytes inflated so far (at least
-    /// `prefix` of them), and says how long the whole must be: inflating never goes beyond that.
+    /// Inflates a single member. `declaredSize` is asked with the first bytes inflated, and says how long the whole
+    /// must be: inflating never goes beyond that.
     static func decompress(
+        _ file: [UInt8], name: String, prefix: Int, declaredSize: ([UInt8]) throws -> Int
+    ) throws -> [UInt8] {
+        if let whole = try atOnce(file, declaredSize) { return whole }
+        return try stepwise(file, name: name, prefix: prefix, declaredSize: declaredSize)
+    }
+
+    /// Bytes of a shard in which its header usually ends.
+    private static let peek = 1 << 14
+
+    /// The fast way, by libdeflate, for what is sound. nil for everything else, which `stepwise` explains.
+    private static func atOnce(_ file: [UInt8], _ declaredSize: ([UInt8]) throws -> Int) throws -> [UInt8]? {
+        guard file.count >= 18, file[0..<4] == [0x1f, 0x8b, 8, 0], file[4...7].allSatisfy({ $0 == 0 }),
+            let front = front(of: file), front.count >= 8,
+            (0..<8).reduce(UInt64(8), { $0 &+ UInt64(front[$1]) << (8 * UInt64($1)) }) <= UInt64(front.count)
+        else { return nil }
+        let size = try declaredSize(front)
+        let trailer = file.count - 8
+        func word(_ at: Int) -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(file[at + $1]) << (8 * UInt32($1)) } }
+        guard word(trailer + 4) == UInt32(truncatingIfNeeded: size) else { return nil }
+        let decompressor = libdeflate_alloc_decompressor()!
+        defer { libdeflate_free_decompressor(decompressor) }
+        var consumed = 0
+        let out = [UInt8](unsafeUninitializedCapacity: size) { out, count in
+            var produced = 0
+            let result = file.withUnsafeBytes {
+                libdeflate_deflate_decompress_ex(
+                    decompressor, $0.baseAddress! + 10, trailer - 10, out.baseAddress, size, &consumed, &produced)
+            }
+            count = result == LIBDEFLATE_SUCCESS ? produced : 0
+        }
+        return out.count == size && consumed == trailer - 10 && checksum(out) == word(trailer) ? out : nil
+    }
+
+    /// The first `peek` bytes of a member, or all if there are fewer; nil if they cannot be inflated.
+    private static func front(of file: [UInt8]) -> [UInt8]? {
+        var stream = z_stream()
+        precondition(inflateInit2_(&stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK)
+        defer { inflateEnd(&stream) }
+        var status = Z_OK
+        let front = file.withUnsafeBufferPointer { input in
+            [UInt8](unsafeUninitializedCapacity: peek) { out, count in
+                stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress! + 10)
+                stream.avail_in = UInt32(clamping: input.count - 18)
+                stream.next_out = out.baseAddress
+                stream.avail_out = UInt32(peek)
+                status = inflate(&stream, Z_SYNC_FLUSH)
+                count = peek - Int(stream.avail_out)
+            }
+        }
+        return status == Z_OK || status == Z_STREAM_END ? front : nil
+    }
+
+    /// The same by zlib, piece by piece: it can say where the damage lies.
+    private static func stepwise(
         _ file: [UInt8], name: String, prefix: Int, declaredSize: ([UInt8]) throws -> Int
     ) throws -> [UInt8] {
         guard file.count >= 18 else {

@@ -58,24 +58,31 @@ struct Decision {
 }
 
 /// Thresholds come from before t_v, t_v from the label window, and an automatic label window from moments, which
-/// depend on the thresholds: so each candidate window is tried with its own thresholds.
+/// depend on the thresholds: so each candidate window is tried with its own thresholds. The first candidate is measured
+/// together with the whole, in the same two passes over the watches; on large logs no other is needed.
 func chooseWindows(_ source: WatchSource, _ settings: FilterSettings, asOf: Int64) throws -> Decision {
-    let everything = try measure(source, settings, before: asOf, from: asOf)
+    let firstGuess = settings.labelWindow ?? 28 * CourseActivity.secondsPerDay
+    var measured = try measure(source, settings, windows: [0, firstGuess], asOf: asOf)
+    func measurement(_ window: Int64) throws -> Measured {
+        if measured[window] == nil {
+            measured.merge(try measure(source, settings, windows: [window], asOf: asOf)) { $1 }
+        }
+        return measured[window]!
+    }
+    let everything = try measurement(0)
     guard let first = everything.first, let last = everything.last else {
         throw LecternError.data("\(source.logs.folder): no watch before \(Moment.text(asOf)) passes the filter")
     }
     let span = last - first
     let window =
         try settings.labelWindow
-        ?? TimeWindows.automaticLabelWindow(span: span) { window in
-            try measure(source, settings, before: asOf - window, from: asOf - window, to: asOf).learners
-        }
+        ?? TimeWindows.automaticLabelWindow(span: span) { window in try measurement(window).learners }
     guard window > 0, span >= 2 * window else {
         throw LecternError.data(
             "\(source.logs.folder): the moments before T span \(span / 86_400) days, less than two label windows; "
                 + "filter.label_window \(max(1, span / 86_400 / 5))d would fit")
     }
-    let chosen = try measure(source, settings, before: asOf - window, from: asOf - window, to: asOf)
+    let chosen = try measurement(window)
     guard chosen.learners > 0 else {
         throw LecternError.data(
             "\(source.logs.folder): no learner has a moment in the validation window of \(window / 86_400) days before "
@@ -93,37 +100,54 @@ private struct Measured {
     var histogram: WatchTimeHistogram
     var first: Int64?
     var last: Int64?
-    /// Learners with a moment in the asked window.
+    /// Learners with a moment in the label window.
     var learners: Int
 }
 
+/// By label window w: the filter from watches before T − w, and the moments that it finds.
 private func measure(
-    _ source: WatchSource, _ settings: FilterSettings, before end: Int64, from: Int64, to: Int64 = .max
-) throws -> Measured {
-    let histograms = try source.workers.map(source.shards) { shard in
-        var histogram = WatchTimeHistogram()
-        let (watches, _) = try source.watches(shard)
-        for row in 0..<watches.count where watches.time[row] < end {
-            histogram.add(seconds: watches.seconds[row], duration: source.duration[Int(watches.course[row])])
-        }
-        return histogram
+    _ source: WatchSource, _ settings: FilterSettings, windows: [Int64], asOf: Int64
+) throws -> [Int64: Measured] {
+    let histograms = try histograms(source, ends: windows.map { asOf - $0 })
+    let filters = histograms.map { histogram in
+        WatchFilter(
+            minSeconds: settings.minSeconds, minFraction: settings.minFraction,
+            quantileSeconds: WatchTimeHistogram.bucketNames.indices.map {
+                histogram.quantile(settings.quantile, bucket: $0)
+            },
+            keepsUnknown: settings.keepsUnknown, maxCoursesPerLearner: settings.maxCourses)
     }
-    var histogram = WatchTimeHistogram()
-    for part in histograms { histogram.add(part) }
-    let filter = WatchFilter(
-        minSeconds: settings.minSeconds, minFraction: settings.minFraction,
-        quantileSeconds: WatchTimeHistogram.bucketNames.indices.map {
-            histogram.quantile(settings.quantile, bucket: $0)
-        },
-        keepsUnknown: settings.keepsUnknown, maxCoursesPerLearner: settings.maxCourses)
-    let thresholds = source.duration.map(filter.threshold)
+    let thresholds = filters.map { source.duration.map($0.threshold) }
     let parts = try source.workers.map(source.shards) { shard in
         let (watches, learners) = try source.watches(shard)
-        let (moments, _) = filter.moments(watches, learners: learners, thresholds: thresholds)
-        let active = (0..<learners).count { !moments.range($0, from: from, to: to).isEmpty }
-        return (moments.times.min(), moments.times.max(), active)
+        return windows.indices.map { i in
+            let (moments, _) = filters[i].moments(watches, learners: learners, thresholds: thresholds[i])
+            let active = (0..<learners).count { !moments.range($0, from: asOf - windows[i], to: asOf).isEmpty }
+            return (first: moments.times.min(), last: moments.times.max(), learners: active)
+        }
     }
-    return Measured(
-        filter: filter, histogram: histogram, first: parts.compactMap(\.0).min(), last: parts.compactMap(\.1).max(),
-        learners: parts.reduce(0) { $0 + $1.2 })
+    var measured: [Int64: Measured] = [:]
+    for (i, window) in windows.enumerated() {
+        measured[window] = Measured(
+            filter: filters[i], histogram: histograms[i], first: parts.compactMap { $0[i].first }.min(),
+            last: parts.compactMap { $0[i].last }.max(), learners: parts.reduce(0) { $0 + $1[i].learners })
+    }
+    return measured
+}
+
+/// Of the watches before each of some times, in one pass.
+private func histograms(_ source: WatchSource, ends: [Int64]) throws -> [WatchTimeHistogram] {
+    let parts = try source.workers.map(source.shards) { shard in
+        var histograms = ends.map { _ in WatchTimeHistogram() }
+        let (watches, _) = try source.watches(shard)
+        for row in 0..<watches.count {
+            for (i, end) in ends.enumerated() where watches.time[row] < end {
+                histograms[i].add(seconds: watches.seconds[row], duration: source.duration[Int(watches.course[row])])
+            }
+        }
+        return histograms
+    }
+    var totals = ends.map { _ in WatchTimeHistogram() }
+    for part in parts { for i in ends.indices { totals[i].add(part[i]) } }
+    return totals
 }

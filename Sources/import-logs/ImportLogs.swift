@@ -16,8 +16,9 @@ struct ImportLogs: ParsableCommand {
         abstract: "Turns log files into the tables of a run, cut at T.",
         discussion: """
             CSV or TSV, plain or gzipped, as the run's dataset file maps it. Rows that cannot be used go to
-            logs/rejected.csv.gz. Memory: the catalogue, --spill-mib of records (beyond that, temporary files in the run
-            folder), and for each thread one shard.
+            logs/rejected.csv.gz. Files of events that were parsed before, by any run, come from a cache by the digest of
+            their bytes; the result is the same byte for byte. Memory: the catalogue, --spill-mib of records (beyond that, temporary files in the run
+            folder), and for each thread one shard, or the parsed rows of one file.
             """,
         version: Lectern.release)
 
@@ -26,7 +27,16 @@ struct ImportLogs: ParsableCommand {
     @Option(name: .long, help: "MiB of records kept in memory before they go to temporary files.")
     var spillMib = 2048
 
+    @Option(name: .long, help: "Folder of the cache of parsed files. Default: import-cache beside the run folder.")
+    var cache: String?
+
+    @Option(name: .long, help: "MiB that the cache may hold; least recently used files go first. 0: no cache.")
+    var cacheMib = 16_384
+
     func validate() throws {
+        if !(0...1_000_000_000).contains(cacheMib) {
+            throw ValidationError("--cache-mib \(cacheMib): expected 0 to 1000000000")
+        }
         if !(0...1_000_000).contains(spillMib) {
             throw ValidationError("--spill-mib \(spillMib): expected 0 to 1000000")
         }
@@ -36,17 +46,19 @@ struct ImportLogs: ParsableCommand {
         try runStage(.importLogs, options) { stage in
             let spillFolder = stage.output.partialPath + "/spill"
             try FileSystem.createFolder(spillFolder)
+            let dataset = stage.slice.value("dataset").jsonBytes()
             let mapping = try DatasetMapping(
-                yaml: String(decoding: stage.slice.value("dataset").jsonBytes(), as: UTF8.self),
-                file: "config/import-logs.json")
+                yaml: String(decoding: dataset, as: UTF8.self), file: "config/import-logs.json")
+            let cache = importCache(stage, dataset)
             var logs = try stage.step("open files") {
                 try LogImport(
-                    mapping, inputs: InputList.read(run: stage.run), settings(stage, spillFolder), stage.workers)
+                    mapping, inputs: InputList.read(run: stage.run), settings(stage, spillFolder, cache), stage.workers)
             }
             try stage.step("read") {
                 let progress = stage.progress("read", total: logs.fileCount, unit: "files")
                 try logs.read { progress.advance() }
             }
+            if let cache { stage.say("\(cache.hitCount) of \(logs.fileCount) files were parsed before") }
             let cut = try stage.step("cut") { try logs.cut() }
             describe(cut, in: stage)
             try stage.step("write shards") { try ShardWriter(cut, stage).write() }
@@ -56,7 +68,15 @@ struct ImportLogs: ParsableCommand {
         }
     }
 
-    private func settings(_ stage: StageRun, _ spillFolder: String) -> LogImport.Settings {
+    private func importCache(_ stage: StageRun, _ dataset: [UInt8]) -> ImportCache? {
+        if cacheMib == 0 { return nil }
+        let log = stage.log
+        return ImportCache(
+            folder: cache ?? stage.run + "/../import-cache", limit: cacheMib << 20, mapping: dataset,
+            warn: { log.warning("\($0)") })
+    }
+
+    private func settings(_ stage: StageRun, _ spillFolder: String, _ cache: ImportCache?) -> LogImport.Settings {
         let asOf: Int64? =
             switch stage.slice.value("run.as_of") {
             case .integer(let seconds): Int64(seconds)
@@ -66,7 +86,7 @@ struct ImportLogs: ParsableCommand {
         return LogImport.Settings(
             asOf: asOf, maxGap: stage.slice.seconds("run.max_gap") ?? .max,
             shards: stage.slice.automaticInteger("run.shards"), maxRejected: stage.slice.number("import.max_rejected"),
-            spillFolder: spillFolder, spillBytes: spillMib << 20)
+            spillFolder: spillFolder, spillBytes: spillMib << 20, cache: cache)
     }
 
     /// The manifest of logs/ says nothing that depends on events at or after T; that of logs/after/ says the rest.

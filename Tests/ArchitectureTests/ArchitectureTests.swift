@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 private let floors: [[String]] = [
-    ["COpenBLAS", "CLAPACKE", "CZlib", "CKernels"],
+    ["COpenBLAS", "CLAPACKE", "CZlib", "CLibdeflate", "CKernels"],
     ["LinearAlgebra", "Shards"],
     ["Platform", "Metrics"],
     ["ShardKinds"],
@@ -16,7 +16,9 @@ private let floors: [[String]] = [
 private let pure: Set = [
     "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Metrics", "Platform", "LinearAlgebra",
 ]
-private let impureModules: Set = ["Foundation", "Glibc", "Shards", "ShardKinds", "Logging", "StageKit", "CZlib"]
+private let impureModules: Set = [
+    "Foundation", "Glibc", "Shards", "ShardKinds", "Logging", "StageKit", "CZlib", "CLibdeflate",
+]
 
 private let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("Sources")

@@ -59,7 +59,8 @@ struct Imported {
 /// - Parameter files: name and content, in the order in which they are listed as inputs.
 func importLogs(
     _ mapping: String, _ files: [(name: String, bytes: [UInt8])], asOf: Int64? = nil, shards: Int? = 1,
-    maxRejected: Double = 1, maxGap: Int64 = .max, threads: Int = 1, spillBytes: Int = 1 << 26
+    maxRejected: Double = 1, maxGap: Int64 = .max, threads: Int = 1, spillBytes: Int = 1 << 26,
+    cache: ImportCache? = nil
 ) throws -> Imported {
     let folder = TemporaryFolder()
     for file in files { try folder.write(file.name, file.bytes) }
@@ -69,7 +70,7 @@ func importLogs(
     let spill = TemporaryFolder()
     let settings = LogImport.Settings(
         asOf: asOf, maxGap: maxGap, shards: shards, maxRejected: maxRejected, spillFolder: spill.path,
-        spillBytes: spillBytes)
+        spillBytes: spillBytes, cache: cache)
     var logs = try LogImport(parsed, inputs: inputs, settings, Workers(count: threads))
     try logs.read()
     let cut = try logs.cut()

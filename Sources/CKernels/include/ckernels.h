@@ -35,4 +35,5 @@ double lk_log1pexp(double x);
 #include "ckernels_cowatch.h"
 #include "ckernels_product.h"
 #include "ckernels_tower.h"
+#include "ckernels_csv.h"
 #endif

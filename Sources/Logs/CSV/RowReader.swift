@@ -1,3 +1,4 @@
+import CKernels
 import Foundation
 import Shards
 
@@ -45,10 +46,11 @@ package final class RowReader {
     static let mostColumns = 10_000
 
     /// Opens a file and reads its header.
+    /// - Parameter headerOnly: whether no row will be asked for.
     /// - Throws: `.badData` if there is none.
-    package init(path: String, form: RowForm, blockBytes: Int = 1 << 20) throws {
-        (self.path, self.form, self.blockBytes) = (path, form, blockBytes)
-        source = try ByteSource(path: path)
+    package init(path: String, form: RowForm, blockBytes: Int = 1 << 20, headerOnly: Bool = false) throws {
+        (self.path, self.form, self.blockBytes) = (path, form, headerOnly ? 1 << 16 : blockBytes)
+        source = try ByteSource(path: path, atOnce: !headerOnly)
         guard let block = try read() else { throw LecternError.data("\(path): empty, expected a header line") }
         try checkEncoding(block)
         let cursor = RowCursor(form: form, columns: Self.mostColumns)
@@ -161,9 +163,5 @@ package struct RowForm: Sendable, Equatable {
         return (end, nil)
     }
 
-    static func lineBreaks(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
-        var breaks = 0
-        for i in 0..<count where bytes[i] == newline { breaks += 1 }
-        return breaks
-    }
+    static func lineBreaks(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int { lk_csv_lines(count, bytes) }
 }

@@ -20,8 +20,9 @@ final class CodeTable: Sendable {
         }
     }
 
-    func find(_ bytes: [UInt8]) -> UInt32? {
-        table.withLock { box in bytes.withField { box.ids.find($0, hash: $0.hash) }.map(UInt32.init) }
+    /// The string of each code.
+    func strings(_ codes: [UInt32]) -> [[UInt8]] {
+        table.withLock { box in codes.map { Array(box.ids[Int($0)].bytes) } }
     }
 
     func noteFirstTimes(_ times: [Int64]) {
@@ -38,37 +39,32 @@ final class CodeTable: Sendable {
 
 /// One thread's view of a `CodeTable`: look-ups without a lock once a string has been seen.
 final class LocalCodes {
-    enum Found: Equatable {
-        case code(UInt32)
-        case unknown
-        case notUTF8
-    }
-
     private let shared: CodeTable
-    /// Whether a new string gets a code; else it is unknown.
-    private let isOpen: Bool
     private let ids = IdTable()
-    @exclusivity(unchecked) private var found: [Found] = []
+    /// By entry; nil where the string is not UTF-8.
+    @exclusivity(unchecked) private var codes: [UInt32?] = []
     @exclusivity(unchecked) private var firstTime: [Int64] = []
 
-    init(_ shared: CodeTable, isOpen: Bool) { (self.shared, self.isOpen) = (shared, isOpen) }
+    init(_ shared: CodeTable) { self.shared = shared }
 
-    func find(_ field: Field) -> Found {
-        let hash = field.hash
-        if let entry = ids.find(field, hash: hash) { return found[entry] }
-        _ = ids.insert(field, hash: hash)
-        found.append(lookUp(field))
-        return found[found.count - 1]
+    /// nil if the field is not UTF-8.
+    @inline(__always)
+    func find(_ field: Field) -> UInt32? {
+        let hash = field.quickHash
+        if let entry = ids.find(field, hash: hash) { return codes[entry] }
+        return insert(field, hash)
     }
 
-    private func lookUp(_ field: Field) -> Found {
-        if !field.isUTF8 { return .notUTF8 }
-        let bytes = Array(field.bytes)
-        guard let code = isOpen ? shared.insert(bytes) : shared.find(bytes) else {
-            return .unknown
+    private func insert(_ field: Field, _ hash: UInt64) -> UInt32? {
+        _ = ids.insert(field, hash: hash)
+        var code: UInt32?
+        if field.isUTF8 {
+            let new = shared.insert(Array(field.bytes))
+            while firstTime.count <= Int(new) { firstTime.append(.max) }
+            code = new
         }
-        while firstTime.count <= Int(code) { firstTime.append(.max) }
-        return .code(code)
+        codes.append(code)
+        return code
     }
 
     /// An accepted event of a code that `find` has given.

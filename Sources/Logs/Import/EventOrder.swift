@@ -85,10 +85,25 @@ extension LearnerGroup {
             }
             count = keys.count
             for i in 0..<learners where ends[i + 1] - ends[i] > 1 {
-                var slice = UnsafeMutableBufferPointer(rebasing: out[ends[i]..<ends[i + 1]])
-                slice.sort(by: <)
+                sortRun(UnsafeMutableBufferPointer(rebasing: out[ends[i]..<ends[i + 1]]))
             }
         }
+    }
+}
+
+/// Logs are mostly in order already, and one learner's rows are few: insertion, but for long runs that need more.
+@inline(__always)
+private func sortRun<Key: EventKey>(_ keys: UnsafeMutableBufferPointer<Key>) {
+    var keys = keys
+    for i in 1..<keys.count where keys[i] < keys[i - 1] {
+        if keys.count > 64 { return keys.sort(by: <) }
+        let key = keys[i]
+        var at = i
+        repeat {
+            keys[at] = keys[at - 1]
+            at -= 1
+        } while at > 0 && key < keys[at - 1]
+        keys[at] = key
     }
 }
 

@@ -38,13 +38,15 @@ final class ParsingThread {
     var rows = RowCounts()
     /// By table.
     var rejects = [Rejects](repeating: Rejects(), count: LogTable.allCases.count)
+    /// What the cache is to keep of the block that is being parsed.
+    var recording: EventRecording?
 
     init(_ state: ParsingState) {
         self.state = state
-        courses = LocalCodes(state.courses, isOpen: !state.hasCatalogue)
-        watchChannels = LocalCodes(state.watchChannels, isOpen: true)
-        engagementChannels = LocalCodes(state.engagementChannels, isOpen: true)
-        kinds = LocalCodes(state.kinds, isOpen: true)
+        courses = LocalCodes(state.courses)
+        watchChannels = LocalCodes(state.watchChannels)
+        engagementChannels = LocalCodes(state.engagementChannels)
+        kinds = LocalCodes(state.kinds)
         watches = SpillWriter(state.watches)
         engagements = SpillWriter(state.engagements)
         learners = SpillWriter(state.learners)
@@ -56,6 +58,23 @@ final class ParsingThread {
         for codes in [courses, watchChannels, engagementChannels, kinds] { codes.finish() }
         state.merge(times, rows, rejects)
     }
+}
+
+/// A sound row of watches or engagements: everything that its file alone says of it.
+struct Event {
+    var learner: Field
+    var hash: UInt64 = 0
+    var time: Int64 = 0
+    var courseField: Field
+    var course: UInt32 = 0
+    var channel = noCode
+    /// Of a watch: seconds, or a share of the course's duration; NaN means unknown.
+    var value = Double.nan
+    /// Of an engagement.
+    var kind = noCode
+    var label: UInt8 = 0
+    /// Where the row starts.
+    var line = 0
 }
 
 /// What watches and engagements have in common.
@@ -77,30 +96,19 @@ final class EventParser {
         channel = source.index("channel")
     }
 
-    struct Event {
-        var learner: Field
-        var hash: UInt64
-        var time: Int64
-        var course: UInt32
-        var channel: UInt32
-    }
-
     @inline(__always)
     func read(_ thread: ParsingThread, _ channels: LocalCodes, _ event: inout Event) -> RowFault? {
         if let fault = source.fault { return fault }
+        event.line = source.cursor.line
         event.learner = source.field(learner)
         if let fault = RowFault.ofId(event.learner, "learner_id") { return fault }
         event.hash = event.learner.hash
-        let courseField = source.field(course)
-        if let fault = readTime(courseField, &event) { return fault }
-        if courseField.count == 0 { return .empty("course_id") }
-        if courseField.count > RowFault.longestId { return .tooLong("course_id") }
-        switch thread.courses.find(courseField) {
-        case .unknown: return .unknownCourse(courseField)
-        case .notUTF8: return .notUTF8("course_id")
-        case .code(let code): event.course = code
-        }
-        if !thread.state.isKnown(course: event.course, at: event.time) { return .unknownCourse(courseField) }
+        event.courseField = source.field(course)
+        if let fault = readTime(event.courseField, &event) { return fault }
+        if event.courseField.count == 0 { return .empty("course_id") }
+        if event.courseField.count > RowFault.longestId { return .tooLong("course_id") }
+        guard let code = thread.courses.find(event.courseField) else { return .notUTF8("course_id") }
+        event.course = code
         event.channel = noCode
         guard let channel else { return nil }
         let channelField = source.field(channel)
@@ -130,48 +138,49 @@ final class EventParser {
     }
 
     static func code(_ field: Field, _ name: String, _ codes: LocalCodes, _ code: inout UInt32) -> RowFault? {
-        guard case .code(let found) = codes.find(field) else { return .notUTF8(name) }
+        guard let found = codes.find(field) else { return .notUTF8(name) }
         code = found
         return nil
     }
 
-    func emptyEvent() -> Event {
-        Event(learner: source.field(learner), hash: 0, time: 0, course: 0, channel: noCode)
-    }
+    func emptyEvent() -> Event { Event(learner: source.field(learner), courseField: source.field(course)) }
 }
 
 extension ParsingThread {
     private func reject(_ table: LogTable, _ source: RowSource, _ fault: RowFault) {
         rejects[table.index].add(file: source.file.number, line: source.cursor.line, fault)
+        recording?.reject(line: source.cursor.line, fault)
     }
 
     func parseWatches(_ block: RowBlock, _ file: InputFile) throws {
         let parser = EventParser(file, time: "started_at")
         let source = parser.source
         let value = source.index("watched_seconds")
-        var form = Conversion.WatchTimeForm.amount(1)
-        if case .watchTime(let chosen)? = source.conversion("watched_seconds") { form = chosen }
-        let (scale, isShare) =
-            switch form {
-            case .amount(let scale): (scale, false)
-            case .share(let scale): (scale, true)
-            }
+        let (scale, isShare) = file.watchTimeForm
         var event = parser.emptyEvent()
-        var seconds = Double.nan
         var count = 0
         defer { rows.read[LogTable.watches.index] += count }
         source.cursor.start(block)
         while source.cursor.next() {
             count += 1
-            if let fault = parser.read(self, watchChannels, &event) ?? Self.watchTime(source, value, scale, &seconds) {
+            if let fault = parser.read(self, watchChannels, &event)
+                ?? Self.watchTime(source, value, scale, &event.value)
+            {
                 reject(.watches, source, fault)
                 continue
             }
-            note(event, watchChannels, file, source.cursor.line)
-            let record = WatchRecord(
-                time: event.time, value: seconds, course: event.course, channel: event.channel, isShare: isShare)
-            try append(record, event.learner, event.hash, to: watches)
+            recording?.append(event)
+            try acceptWatch(event, file, isShare: isShare)
         }
+    }
+
+    /// The rest of the way of a sound row, from a file or from the cache.
+    @inline(__always)
+    func acceptWatch(_ event: Event, _ file: InputFile, isShare: Bool) throws {
+        guard note(event, .watches, watchChannels, file) else { return }
+        let record = WatchRecord(
+            time: event.time, value: event.value, course: event.course, channel: event.channel, isShare: isShare)
+        try append(record, event.learner, event.hash, to: watches)
     }
 
     @inline(__always)
@@ -194,25 +203,29 @@ extension ParsingThread {
         let kindIndex = source.index("kind")!
         let labels = LabelReader(source)
         var event = parser.emptyEvent()
-        var kind = noCode
-        var label: UInt8 = 0
         var count = 0
         defer { rows.read[LogTable.engagements.index] += count }
         source.cursor.start(block)
         while source.cursor.next() {
             count += 1
-            if let fault = parser.read(self, engagementChannels, &event) ?? readKind(source, kindIndex, &kind)
-                ?? labels.read(source, &label)
+            if let fault = parser.read(self, engagementChannels, &event) ?? readKind(source, kindIndex, &event.kind)
+                ?? labels.read(source, &event.label)
             {
                 reject(.engagements, source, fault)
                 continue
             }
-            note(event, engagementChannels, file, source.cursor.line)
-            kinds.note(kind, at: event.time)
-            let record = EngagementRecord(
-                time: event.time, course: event.course, channel: event.channel, kind: kind, label: label)
-            try append(record, event.learner, event.hash, to: engagements)
+            recording?.append(event)
+            try acceptEngagement(event, file)
         }
+    }
+
+    @inline(__always)
+    func acceptEngagement(_ event: Event, _ file: InputFile) throws {
+        guard note(event, .engagements, engagementChannels, file) else { return }
+        kinds.note(event.kind, at: event.time)
+        let record = EngagementRecord(
+            time: event.time, course: event.course, channel: event.channel, kind: event.kind, label: event.label)
+        try append(record, event.learner, event.hash, to: engagements)
     }
 
     private func readKind(_ source: RowSource, _ index: Int, _ kind: inout UInt32) -> RowFault? {
@@ -220,11 +233,17 @@ extension ParsingThread {
         return field.count == 0 ? .empty("kind") : EventParser.code(field, "kind", kinds, &kind)
     }
 
+    /// - Returns: false for a course that does not exist, whose row is rejected.
     @inline(__always)
-    private func note(_ event: EventParser.Event, _ channels: LocalCodes, _ file: InputFile, _ line: Int) {
-        times.add(event.time, file: file.number, line: line)
+    private func note(_ event: Event, _ table: LogTable, _ channels: LocalCodes, _ file: InputFile) -> Bool {
+        guard state.isKnown(course: event.course, at: event.time) else {
+            rejects[table.index].add(file: file.number, line: event.line, .unknownCourse(event.courseField))
+            return false
+        }
+        times.add(event.time, file: file.number, line: event.line)
         courses.note(event.course, at: event.time)
         if event.channel != noCode { channels.note(event.channel, at: event.time) }
+        return true
     }
 
     @inline(__always)
@@ -272,6 +291,18 @@ extension ParsingThread {
                     if let base = $0.baseAddress { at.copyMemory(from: base, byteCount: $0.count) }
                 }
             }
+        }
+    }
+}
+
+extension InputFile {
+    /// What a watch time is multiplied by, and whether the result is a share of the course's duration.
+    var watchTimeForm: (scale: Double, isShare: Bool) {
+        let column = columns.first { $0.mapping.target == "watched_seconds" }
+        guard case .watchTime(let form)? = column?.mapping.conversion else { return (1, false) }
+        switch form {
+        case .amount(let scale): return (scale, false)
+        case .share(let scale): return (scale, true)
         }
     }
 }

@@ -57,8 +57,21 @@ final class IdTable {
 
     @inline(__always)
     private func equals(_ entry: Int, _ field: Field) -> Bool {
-        offsets[entry + 1] - offsets[entry] == field.count
-            && memcmp(arena + offsets[entry], field.start, field.count) == 0
+        let (begin, count) = (offsets[entry], field.count)
+        if offsets[entry + 1] - begin != count { return false }
+        // Most ids are shorter than the call of memcmp is worth.
+        if count > 16 { return memcmp(arena + begin, field.start, count) == 0 }
+        let (a, b) = (UnsafeRawPointer(arena + begin), UnsafeRawPointer(field.start))
+        if count >= 8 {
+            return a.loadUnaligned(as: UInt64.self) == b.loadUnaligned(as: UInt64.self)
+                && (a + count - 8).loadUnaligned(as: UInt64.self) == (b + count - 8).loadUnaligned(as: UInt64.self)
+        }
+        if count >= 4 {
+            return a.loadUnaligned(as: UInt32.self) == b.loadUnaligned(as: UInt32.self)
+                && (a + count - 4).loadUnaligned(as: UInt32.self) == (b + count - 4).loadUnaligned(as: UInt32.self)
+        }
+        for i in 0..<count where arena[begin + i] != field[i] { return false }
+        return true
     }
 
     func insert(_ field: Field, hash: UInt64) -> Int {
@@ -123,6 +136,31 @@ extension Field {
         hash = (hash ^ (hash >> 33)) &* 0xff51_afd7_ed55_8ccd
         hash = (hash ^ (hash >> 33)) &* 0xc4ce_b9fe_1a85_ec53
         return hash ^ (hash >> 33)
+    }
+
+    /// For tables in memory alone: eight bytes at a time (the last of them may overlap), multiplied and folded.
+    @inline(__always)
+    var quickHash: UInt64 {
+        let raw = UnsafeRawPointer(start)
+        @inline(__always)
+        func word(_ at: Int) -> UInt64 { (raw + at).loadUnaligned(as: UInt64.self) }
+        @inline(__always)
+        func folded(_ a: UInt64, _ b: UInt64) -> UInt64 {
+            let product = a.multipliedFullWidth(by: b)
+            return product.high ^ product.low
+        }
+        var hash = UInt64(count) ^ 0x9e37_79b9_7f4a_7c15
+        if count >= 8 {
+            var at = 0
+            while at + 8 < count {
+                hash = folded(hash ^ word(at), 0xe703_7ed1_a0b4_28db)
+                at += 8
+            }
+            return folded(hash ^ word(count - 8), 0xa076_1d64_78bd_642f)
+        }
+        var tail: UInt64 = 0
+        for i in 0..<count { tail = tail << 8 | UInt64(start[i]) }
+        return folded(hash ^ tail, 0xa076_1d64_78bd_642f)
     }
 
     /// Byte order.

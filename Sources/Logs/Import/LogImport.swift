@@ -23,13 +23,15 @@ package struct LogImport {
         /// Where records go that do not fit in memory; the folder exists.
         package var spillFolder: String
         package var spillBytes: Int
+        /// nil: every file is parsed.
+        package var cache: ImportCache?
 
         package init(
             asOf: Int64?, maxGap: Int64 = 30 * 86_400, shards: Int? = nil, maxRejected: Double = 0.001,
-            spillFolder: String, spillBytes: Int = 1 << 30
+            spillFolder: String, spillBytes: Int = 1 << 30, cache: ImportCache? = nil
         ) {
             (self.asOf, self.maxGap, self.shards, self.maxRejected) = (asOf, maxGap, shards, maxRejected)
-            (self.spillFolder, self.spillBytes) = (spillFolder, spillBytes)
+            (self.spillFolder, self.spillBytes, self.cache) = (spillFolder, spillBytes, cache)
         }
     }
 
@@ -80,7 +82,7 @@ package struct LogImport {
                         + "lists the inputs anew")
             }
             let form = RowForm(delimiter: source.delimiter, quoted: source.quoted)
-            let reader = try RowReader(path: input.path, form: form, blockBytes: 1 << 16)
+            let reader = try RowReader(path: input.path, form: form, headerOnly: true)
             return try InputFile(number: number, path: input.path, source: source, header: reader.header)
         }
     }
@@ -102,7 +104,9 @@ package struct LogImport {
     /// Reads all other tables.
     /// - Parameter progress: called with the path of each file that has been read.
     package mutating func read(progress: () -> Void = {}) throws {
-        let queue = BlockQueue(files.filter { $0.table != .courses && $0.table != .suppressions })
+        let queue = BlockQueue(
+            files.filter { $0.table != .courses && $0.table != .suppressions }, cache: settings.cache,
+            keys: try cacheKeys())
         try queue.forEach(workers, state, finished: progress) { thread, block, file in
             switch file.table {
             case .watches: try thread.parseWatches(block, file)
@@ -122,7 +126,16 @@ package struct LogImport {
         let result = state.result
         readRows.add(result.rows)
         for i in rejects.indices { rejects[i].add(result.rejects[i]) }
+        settings.cache?.prune()
         try checkRejects()
+    }
+
+    /// By number of the file. Profiles are not cached: there are few, and what a row means depends on all of them.
+    private func cacheKeys() throws -> [Int: String] {
+        guard let cache = settings.cache else { return [:] }
+        let events = files.filter { $0.table == .watches || $0.table == .engagements }
+        let keys = try workers.map(events.count) { try cache.key(of: events[$0].path, table: events[$0].source.label) }
+        return Dictionary(uniqueKeysWithValues: zip(events.map(\.number), keys))
     }
 
     package var fileCount: Int { files.count }

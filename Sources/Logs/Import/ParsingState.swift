@@ -26,7 +26,7 @@ final class ParsingState: Sendable {
     let learnerSchema: AttributeSchema
     /// T, if it does not depend on the events.
     private let asOf: Int64?
-    /// By course code: whether a row of the catalogue holds before T. Empty unless T is given.
+    /// By code of the catalogue's courses: whether a row holds before T. Codes beyond are of other courses.
     private let knownBefore: [Bool]
     private let merged = Mutex(Merged())
 
@@ -57,13 +57,15 @@ final class ParsingState: Sendable {
             while known.count <= code { known.append(false) }
             if row.validFrom < asOf ?? .max { known[code] = true }
         }
-        knownBefore = asOf == nil ? [] : known
+        knownBefore = known
     }
 
     /// Whether a course may have an event at a time: what the catalogue says only from T on does not count before T.
     @inline(__always)
     func isKnown(course: UInt32, at time: Int64) -> Bool {
-        guard hasCatalogue, let asOf, time < asOf else { return true }
+        if !hasCatalogue { return true }
+        if Int(course) >= knownBefore.count { return false }
+        guard let asOf, time < asOf else { return true }
         return knownBefore[Int(course)]
     }
 
@@ -76,68 +78,4 @@ final class ParsingState: Sendable {
     }
 
     var result: Merged { merged.withLock { $0 } }
-}
-
-/// Hands blocks of rows to threads. Each takes a file of its own while there are any, then helps with one that another
-/// thread has begun: inflating takes turns, parsing does not.
-final class BlockQueue: Sendable {
-    private final class OpenFile: Sendable {
-        let file: InputFile
-        private let reader: Mutex<RowReader?>
-
-        init(_ file: InputFile) {
-            self.file = file
-            reader = Mutex(nil)
-        }
-
-        func next() throws -> RowBlock? {
-            try reader.withLock { reader in
-                if reader == nil { reader = try RowReader(path: file.path, form: file.form) }
-                return try reader!.next()
-            }
-        }
-    }
-
-    private struct Waiting {
-        var unopened: [OpenFile]
-        var open: [OpenFile] = []
-    }
-
-    private let waiting: Mutex<Waiting>
-
-    init(_ files: [InputFile]) { waiting = Mutex(Waiting(unopened: files.reversed().map(OpenFile.init))) }
-
-    /// - Parameter finished: called once for each file behind its last block.
-    func forEach(
-        _ workers: Workers, _ state: ParsingState, finished: () -> Void,
-        _ body: (ParsingThread, RowBlock, InputFile) throws -> Void
-    ) throws {
-        try workers.forEach(workers.count) { _ in
-            let thread = ParsingThread(state)
-            while let current = take() {
-                while let block = try current.next() { try body(thread, block, current.file) }
-                if close(current) { finished() }
-            }
-            try thread.finish()
-        }
-    }
-
-    private func take() -> OpenFile? {
-        waiting.withLock {
-            if let file = $0.unopened.popLast() {
-                $0.open.append(file)
-                return file
-            }
-            return $0.open.first
-        }
-    }
-
-    /// - Returns: true for the first thread that finds the file at its end.
-    private func close(_ file: OpenFile) -> Bool {
-        waiting.withLock {
-            guard let at = $0.open.firstIndex(where: { $0 === file }) else { return false }
-            $0.open.remove(at: at)
-            return true
-        }
-    }
 }

@@ -62,6 +62,11 @@ struct Rejects: Sendable {
         if rows.count < Self.mostKept { rows.append(Row(file: file, line: line, reason: fault.reason)) }
     }
 
+    mutating func add(file: Int, line: Int, reason: String) {
+        count += 1
+        if rows.count < Self.mostKept { rows.append(Row(file: file, line: line, reason: reason)) }
+    }
+
     mutating func add(_ other: Rejects) {
         count += other.count
         rows += other.rows

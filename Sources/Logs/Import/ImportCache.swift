@@ -1,0 +1,125 @@
+import Foundation
+import Shards
+import Synchronization
+
+/// Parsed event files by the digest of their bytes: a file that was read before, by any run, is not parsed again; one
+/// that was changed, came late or is gone affects nothing but itself (docs/operations.md).
+///
+///     <folder>/<key>/rows.safetensors.gz, learners…, courses…, channels…, kinds…, rejects…
+///
+/// An entry is a function of its file and the dataset mapping alone, so that no catalogue and no T can make it stale,
+/// and it is written to a folder of its own that is then renamed: several runs may share the cache. Whatever is wrong
+/// with an entry (damage, a half-written or foreign file) is found by the shards' checksums; then the entry goes and
+/// the file is parsed. Least recently used entries go first when the cache outgrows its limit.
+package final class ImportCache: Sendable {
+    private let folder: String
+    private let limit: Int
+    private let mapping: String
+    private let warn: @Sendable (String) -> Void
+    private let hits = Atomic<Int>(0)
+    /// Files that were taken from the cache so far.
+    package var hitCount: Int { hits.load(ordering: .relaxed) }
+
+    /// Changes with what an entry means.
+    private static let version = "1"
+    private static let names = ["rows", "learners", "courses", "channels", "kinds", "rejects"]
+
+    /// - Parameters:
+    ///   - limit: bytes.
+    ///   - mapping: the dataset file; another mapping has entries of its own.
+    ///   - warn: told of damage and of what could not be written, none of which fails an import.
+    package init(folder: String, limit: Int, mapping: [UInt8], warn: @escaping @Sendable (String) -> Void) {
+        (self.folder, self.limit, self.warn) = (folder, limit, warn)
+        self.mapping = Digest.sha256(mapping)
+    }
+
+    /// Names the entry of a file: reads it once, at the speed of SHA-256.
+    func key(of path: String, table: String) throws -> String {
+        var digest = Digest.Running()
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw LecternError.missing("\(path): cannot open: \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+        defer { buffer.deallocate() }
+        while true {
+            let got = read(descriptor, buffer.baseAddress!, buffer.count)
+            if got < 0 && errno == EINTR { continue }
+            guard got >= 0 else {
+                throw LecternError(.ioError, "\(path): cannot read: \(String(cString: strerror(errno)))")
+            }
+            if got == 0 { break }
+            digest.add(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
+        }
+        return Digest.sha256(Array("\(Self.version)\n\(table)\n\(mapping)\n\(digest.finished())".utf8))
+    }
+
+    private func path(_ key: String) -> String { "\(folder)/\(key)" }
+
+    func has(_ key: String) -> Bool { FileSystem.isFolder(path(key)) }
+
+    /// nil where the entry is damaged; then it is removed.
+    func load(_ key: String) -> CachedEvents? {
+        do {
+            let events = try CachedEvents { name in
+                let shard = try Shard(contentsOf: "\(path(key))/\(name).safetensors.gz")
+                guard shard.metadata["key"] == key else {
+                    throw LecternError.data("\(shard.name): belongs to another entry")
+                }
+                return shard
+            }
+            utimes(path(key), nil)
+            hits.wrappingAdd(1, ordering: .relaxed)
+            return events
+        } catch {
+            warn("import cache: \((error as? LecternError)?.message ?? "\(error)"): the file is parsed again")
+            try? FileSystem.removeAll(path(key))
+            return nil
+        }
+    }
+
+    func store(_ events: CachedEvents, as key: String) {
+        // Two inputs may have the same bytes, and two processes the same number on two hosts.
+        let partial = "\(path(key)).\(UUID().uuidString).partial"
+        do {
+            try FileSystem.createFolder(partial)
+            for (name, shard) in events.shards {
+                var shard = shard
+                shard.metadata["key"] = key
+                // Not flushed: what a power failure leaves is damage, and found.
+                try FileSystem.write(
+                    Gzip.compress(shard.encoded()), to: "\(partial)/\(name).safetensors.gz", flushed: false)
+            }
+            // Whoever was faster has written the same.
+            if has(key) { try FileSystem.removeAll(partial) } else { try FileSystem.rename(partial, path(key)) }
+        } catch {
+            warn("import cache: \((error as? LecternError)?.message ?? "\(error)"): goes on without")
+            try? FileSystem.removeAll(partial)
+        }
+    }
+
+    /// Removes what other processes left half-written more than a day ago, and the least recently used entries beyond
+    /// the limit.
+    func prune() {
+        guard let names = try? FileSystem.list(folder) else { return }
+        var entries: [(path: String, bytes: Int, used: Int64)] = []
+        let dayAgo = Int64(time(nil)) - 86_400
+        for name in names {
+            guard let (_, used) = FileSystem.status(path(name)) else { continue }
+            if name.hasSuffix(".partial") {
+                if used / 1_000_000_000 < dayAgo { try? FileSystem.removeAll(path(name)) }
+                continue
+            }
+            let bytes = Self.names.reduce(0) {
+                $0 + (FileSystem.status("\(path(name))/\($1).safetensors.gz")?.bytes ?? 0)
+            }
+            entries.append((path(name), bytes, used))
+        }
+        var total = entries.reduce(0) { $0 + $1.bytes }
+        for entry in entries.sorted(by: { ($0.used, $0.path) < ($1.used, $1.path) }) where total > limit {
+            try? FileSystem.removeAll(entry.path)
+            total -= entry.bytes
+        }
+    }
+}
