@@ -152,10 +152,8 @@ package struct NCFTraining {
         private func labelShare(_ shards: [[Example]]) -> [Double] {
             let data = source.data
             var counts = [Int](repeating: 0, count: data.courseCount)
-            for (shard, examples) in shards.enumerated() {
-                data.shards[shard].courses.withUnsafeBufferPointer { courses in
-                    for example in examples { for at in example.labels { counts[Int(courses[at])] += 1 } }
-                }
+            for examples in shards {
+                for example in examples { for course in source.labels(example) { counts[course] += 1 } }
             }
             let total = Double(max(counts.reduce(0, +), 1))
             return counts.map { Double($0) / total }
