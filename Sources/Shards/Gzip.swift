@@ -5,11 +5,12 @@ package enum Gzip {
     static let ownHeader: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
 
     /// zlib level 1: level 6 takes six times as long for little.
-    package static func compress(_ bytes: [UInt8]) -> [UInt8] {
+    /// - Parameter stored: level 0, for files that live for minutes: framed and checked, not made smaller.
+    package static func compress(_ bytes: [UInt8], stored: Bool = false) -> [UInt8] {
         var stream = z_stream()
         precondition(
             deflateInit2_(
-                &stream, 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+                &stream, stored ? 0 : 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
                 == Z_OK)
         defer { deflateEnd(&stream) }
         var out = ownHeader

@@ -79,9 +79,9 @@ package struct LogImport {
                     "\(input.path): listed for table \"\(input.table)\", which the dataset file does not have; make all "
                         + "lists the inputs anew")
             }
-            let form = RowForm(delimiter: source.delimiter, quoted: source.quoted)
-            let reader = try RowReader(path: input.path, form: form, blockBytes: 1 << 16)
-            return try InputFile(number: number, path: input.path, source: source, header: reader.header)
+            let reader = try RowReader(path: input.path, form: source.form, blockBytes: 1 << 16)
+            return try InputFile(
+                number: number, path: input.path, source: source, header: source.header ?? reader.header)
         }
     }
 
