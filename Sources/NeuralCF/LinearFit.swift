@@ -129,6 +129,10 @@ package struct LinearFit {
                 fit(examples, features, .init(age: 0, position: 0), start, active).point, .init(age: 0, position: 0)
             )
         }
+        if source.parameters.examples == .random {  // made-up times: age means nothing
+            let decay = LinearPart.Decay(age: 0, position: 0)
+            return (fit(examples, features, decay, start, active).point, decay)
+        }
         let (decay, near) = search(subset(examples, Self.searchExamples), features, start, active)
         return (fit(examples, features, decay, near, active).point, decay)
     }

@@ -23,6 +23,10 @@ package struct LinearPart: Codable, Sendable, Equatable {
         (self.trendEmpty, self.trendOther, self.gamma, self.decay) = (trendEmpty, trendOther, gamma, decay)
     }
 
+    var withoutWide: LinearPart {
+        LinearPart(trendEmpty: trendEmpty, trendOther: trendOther, gamma: 0, decay: decay)
+    }
+
     /// Neither trend nor wide.
     package static let none = LinearPart(
         trendEmpty: [0, 0, 0, 0], trendOther: [0, 0, 0, 0], gamma: 0, decay: Decay(age: 0, position: 0))

@@ -11,6 +11,11 @@ package struct EpochRecord: Codable, Sendable, Equatable {
     package var loss: Double
     /// Nil in the refit: nothing after T may judge it.
     package var quality: EpochQuality?
+
+    package init(epoch: Int, steps: Int, examples: Int, loss: Double, quality: EpochQuality?) {
+        (self.epoch, self.steps, self.examples) = (epoch, steps, examples)
+        (self.loss, self.quality) = (loss, quality)
+    }
 }
 
 /// What a fit chose, and how it came to it.
@@ -47,53 +52,75 @@ package struct NCFTraining {
     private static let divergenceOfFirst = 4.0
     private static let divergence = 1.25
 
-    /// - Parameter progress: called after every epoch, epoch 0 included.
-    package func fit(progress: (EpochRecord) -> Void = { _ in }) throws -> NCFFit {
+    /// - Parameters:
+    ///   - saved: what `save` was given; the training goes on from there and ends in the same model.
+    ///   - save: called after every trained epoch.
+    ///   - progress: called after every epoch, epoch 0 included, when it has been saved.
+    package func fit(
+        from saved: NCFCheckpoint? = nil, save: (NCFCheckpoint) throws -> Void = { _ in },
+        progress: (EpochRecord) -> Void = { _ in }
+    ) throws -> NCFFit {
+        if let done = saved?.fit { return done }
         let source = source(windows.fitSnapshots, end: windows.validation)
-        let linear = LinearFit(source: source, workers: workers).fit()
+        let linear = saved?.linear ?? LinearFit(source: source, workers: workers).fit()
         var run = Run(self, source, linear)
         var validation = Validation(data: data, windows: windows, parameters: parameters, workers: workers)
         var model = NCFModel(linear: linear, towers: run.trainer.towers, alpha: 1, gammaFactor: 1)
-        var history = [
-            EpochRecord(epoch: 0, steps: 0, examples: 0, loss: 0, quality: validation.measureBaseline(model))
-        ]
-        progress(history[0])
-        var best: (record: EpochRecord, towers: Towers)? = nil
-        for epoch in 1..<max(parameters.epochs + 1, 1) {
-            var record = try run.epoch(epoch)
+        let start = EpochRecord(
+            epoch: 0, steps: 0, examples: 0, loss: 0, quality: validation.measureBaseline(model))
+        var history = saved?.history ?? [start]
+        if saved == nil { progress(start) }
+        var best = saved?.best
+        run.resume(saved)
+        while history.count <= parameters.epochs && !isOver(best, after: history.count - 1) {
+            var record = try run.epoch(history.count)
             model.towers = run.trainer.towers
             let quality = validation.measure(model)
             record.quality = quality
             history.append(record)
+            if best == nil || quality.warmNDCG > best!.record.quality!.warmNDCG {
+                best = NCFCheckpoint.Best(record: record, weights: model.towers.weights)
+            }
+            try save(run.checkpoint(linear, history, best: best))
             progress(record)
-            if best == nil || quality.warmNDCG > best!.record.quality!.warmNDCG { best = (record, model.towers) }
-            if epoch - best!.record.epoch >= parameters.patience { break }
         }
         return NCFFit(model: chosen(linear, best, run), epochs: best?.record.epoch ?? 0, history: history)
     }
 
+    private func isOver(_ best: NCFCheckpoint.Best?, after epoch: Int) -> Bool {
+        best.map { epoch - $0.record.epoch >= parameters.patience } ?? false
+    }
+
     /// α > 0 only if the gain over trend and wide exceeds one standard error. The towers of the best epoch are kept in
     /// any case: related courses come from their embeddings.
-    private func chosen(_ linear: LinearPart, _ best: (record: EpochRecord, towers: Towers)?, _ run: Run) -> NCFModel {
+    private func chosen(_ linear: LinearPart, _ best: NCFCheckpoint.Best?, _ run: Run) -> NCFModel {
         guard let best, let quality = best.record.quality else {
             return NCFModel(
                 linear: linear, towers: run.trainer.towers, alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
         }
         let trusted = !parameters.guarded || quality.gain > quality.gainError
+        var towers = run.trainer.towers
+        towers.weights = best.weights
         return NCFModel(
-            linear: linear, towers: best.towers, alpha: trusted ? quality.alpha : 0,
+            linear: linear, towers: towers, alpha: trusted ? quality.alpha : 0,
             gammaFactor: trusted ? quality.gammaFactor : 1)
     }
 
     /// The same recipe with T in the place of t_v: as many epochs as the fit kept, of the larger data; α and γ's factor
     /// stay.
-    package func refit(_ fit: NCFFit, progress: (EpochRecord) -> Void = { _ in }) throws -> NCFFit {
+    package func refit(
+        _ fit: NCFFit, from saved: NCFCheckpoint? = nil, save: (NCFCheckpoint) throws -> Void = { _ in },
+        progress: (EpochRecord) -> Void = { _ in }
+    ) throws -> NCFFit {
+        let saved = saved?.fit == nil ? nil : saved
         let source = source(windows.refitSnapshots, end: windows.asOf)
-        let linear = LinearFit(source: source, workers: workers).fit()
+        let linear = saved?.linear ?? LinearFit(source: source, workers: workers).fit()
         var run = Run(self, source, linear)
-        var history: [EpochRecord] = []
-        for epoch in 1..<max(fit.epochs + 1, 1) {
-            history.append(try run.epoch(epoch))
+        run.resume(saved)
+        var history = saved?.history ?? []
+        while history.count < fit.epochs {
+            history.append(try run.epoch(history.count + 1))
+            try save(run.checkpoint(linear, history, fit: fit))
             progress(history[history.count - 1])
         }
         let model = NCFModel(
@@ -117,8 +144,24 @@ package struct NCFTraining {
             let towers = Towers(
                 courseCount: training.data.courseCount, parameters: training.parameters, decay: linear.decay)
             let table = TrendTable(activity: training.data.activity, days: source.cutDays(), weights: linear)
+            // Random cuts hide pairs that the wide matrix has counted: it would be trusted too much.
+            let below = source.parameters.examples == .random ? linear.withoutWide : linear
             trainer = TowerTrainer(
-                data: training.data, towers: towers, linear: linear, trend: table, workers: training.workers)
+                data: training.data, towers: towers, linear: below, trend: table, workers: training.workers)
+        }
+
+        mutating func resume(_ saved: NCFCheckpoint?) {
+            guard let saved else { return }
+            trainer.state = saved.trainer
+            (plannedSteps, startLoss) = (saved.plannedSteps, saved.startLoss)
+        }
+
+        func checkpoint(
+            _ linear: LinearPart, _ history: [EpochRecord], best: NCFCheckpoint.Best? = nil, fit: NCFFit? = nil
+        ) -> NCFCheckpoint {
+            NCFCheckpoint(
+                fit: fit, linear: linear, history: history, best: best, trainer: trainer.state,
+                plannedSteps: plannedSteps, startLoss: startLoss)
         }
 
         mutating func epoch(_ epoch: Int) throws -> EpochRecord {

@@ -53,6 +53,30 @@ package final class TowerTrainer {
         return made
     }
 
+    /// What the next step starts from.
+    package struct State: Sendable, Equatable {
+        package var step: Int
+        package var weights: [Float]
+        /// Adam's moments.
+        package var first: [Float]
+        package var second: [Float]
+
+        package init(step: Int, weights: [Float], first: [Float], second: [Float]) {
+            (self.step, self.weights, self.first, self.second) = (step, weights, first, second)
+        }
+    }
+
+    package var state: State {
+        get { State(step: stepNumber, weights: towers.weights, first: first, second: second) }
+        set {
+            let sizes = [newValue.weights.count, newValue.first.count, newValue.second.count]
+            precondition(sizes.allSatisfy { $0 == layout.weightCount })
+            (stepNumber, towers.weights, first, second) = (
+                newValue.step, newValue.weights, newValue.first, newValue.second
+            )
+        }
+    }
+
     /// - Returns: the sum of the examples' losses before the step.
     package func train(_ step: EpochSchedule.Step, epoch: Int, labelShare: [Double], rate: Float) -> Double {
         stepNumber += 1

@@ -15,6 +15,16 @@ package struct EpochQuality: Codable, Sendable, Equatable {
     /// Mean paired gain in NDCG over epoch 0 with this epoch's best α > 0, and its standard error.
     package var gain: Double
     package var gainError: Double
+
+    package init(
+        alpha: Float, gammaFactor: Float, warmLoss: Double, warmNDCG: Double, warmRecall: Double, coldNDCG: Double,
+        coldRecall: Double, gain: Double, gainError: Double
+    ) {
+        (self.alpha, self.gammaFactor, self.warmLoss) = (alpha, gammaFactor, warmLoss)
+        (self.warmNDCG, self.warmRecall) = (warmNDCG, warmRecall)
+        (self.coldNDCG, self.coldRecall) = (coldNDCG, coldRecall)
+        (self.gain, self.gainError) = (gain, gainError)
+    }
 }
 
 /// Full-ranking NDCG@20 and Recall@20 on labels of [t_v, T): every course published at t_v competes, those of the
@@ -23,6 +33,8 @@ struct Validation {
     static let cutoff = 20
     static let alphas: [Float] = [0.25, 0.5, 0.75, 1]
     static let gammaFactors: [Float] = [0.5, 0.75, 1, 1.25]
+    /// With random cuts the towers learn beside the wide part, not on top of it: what they leave of it is open.
+    static let gammaFactorsBeside: [Float] = [0, 0.125, 0.25, 0.5, 1, 2]
 
     private struct Learner {
         var shard: Int
@@ -87,10 +99,13 @@ struct Validation {
     /// towers that rank clearly better were refused: see docs/ncf.md.)
     func measure(_ model: NCFModel) -> EpochQuality {
         let at = atTime(model)
-        let factors = model.linear.gamma > 0 ? Validation.gammaFactors : [1]
+        let isBeside = parameters.examples == .random
+        let factors =
+            model.linear.gamma == 0 ? [1] : isBeside ? Validation.gammaFactorsBeside : Validation.gammaFactors
+        let alphas = isBeside ? [1] : Validation.alphas
         var grid = [GridPoint(alpha: 1, gammaFactor: 1)]
         if parameters.guarded {
-            grid = Validation.alphas.flatMap { a in factors.map { GridPoint(alpha: a, gammaFactor: $0) } }
+            grid = alphas.flatMap { a in factors.map { GridPoint(alpha: a, gammaFactor: $0) } }
         }
         let measured = measureWarm(at, grid)
         let means = measured.map { mean($0.map(\.ndcg)) }

@@ -6,8 +6,9 @@ package enum Gzip {
     static let ownHeader: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
 
     /// libdeflate, level 1: a third of zlib's time at the same size (docs/decisions/0004-libdeflate.md).
-    package static func compress(_ bytes: [UInt8]) -> [UInt8] {
-        let compressor = libdeflate_alloc_compressor(1)!
+    /// - Parameter stored: level 0, for files that live for minutes: framed and checked, not made smaller.
+    package static func compress(_ bytes: [UInt8], stored: Bool = false) -> [UInt8] {
+        let compressor = libdeflate_alloc_compressor(stored ? 0 : 1)!
         defer { libdeflate_free_compressor(compressor) }
         let room = libdeflate_deflate_compress_bound(compressor, bytes.count)
         var out = [UInt8](unsafeUninitializedCapacity: ownHeader.count + room + 8) { out, count in

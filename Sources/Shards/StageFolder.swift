@@ -19,14 +19,15 @@ package final class StageOutput: Sendable {
     }
 
     /// Writes a shard as `<name>` (ending in `.safetensors.gz`), flushed to disk. Safe from several threads.
-    package func write(_ shard: ShardBuilder, as name: String) throws {
+    /// - Parameter stored: not compressed, only framed.
+    package func write(_ shard: ShardBuilder, as name: String, stored: Bool = false) throws {
         let bytes = shard.encoded()
         guard bytes.count <= Shard.maximumBytes else {
             throw LecternError(
                 .badData,
                 "\(name): \(bytes.count) bytes, more than max_shard_bytes \(Shard.maximumBytes): use more shards")
         }
-        let packed = Gzip.compress(bytes)
+        let packed = Gzip.compress(bytes, stored: stored)
         try place(packed, name)
         record(
             name,

@@ -20,6 +20,8 @@ package final class StageRun {
     package var manifest: Manifest
     /// Manifests of subfolders whose files the stage's own does not list (`logs/after/`).
     package var nested: [String: Manifest] = [:]
+    /// What can go once the output is in its place (checkpoints): paths, removed if possible.
+    package var removedAfterCommit: [String] = []
     private var opened: [StageName: StageInput] = [:]
     private var timings: [(String, Double)] = []
     private let start = ProcessInfo.processInfo.systemUptime
@@ -129,6 +131,7 @@ package final class StageRun {
         stats["steps"] = .list(timings.map { .map(["name": .text($0.0), "seconds": .number($0.1)]) })
         try output.write(Value.map(stats).jsonBytes(), as: "stats.json", listed: false)
         try output.commit(manifest, nested: nested)
+        for path in removedAfterCommit { try? FileSystem.removeAll(path) }
         let counts = manifest.counts.keys.sorted().map { "\($0) \(manifest.counts[$0]!)" }.joined(separator: ", ")
         log.info("done: \(counts); \(Self.seconds(seconds)), peak memory \(peak >> 20) MiB")
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import Logs
+import Platform
 import Shards
 import StageKit
 import Yams
@@ -43,9 +44,16 @@ struct Prepare: ParsableCommand {
             try writeInputs(inputs)
             try dropDamaged(log)
             try dateBackStale()
+            try dropFinishedCheckpoint()
             FailureNote.clear(run: runFolder, stage: "prepare-run")
             _ = consume lock
         }
+    }
+
+    /// A training that was killed between its commit and the end leaves its checkpoint.
+    private func dropFinishedCheckpoint() throws {
+        guard StageState.of(.trainNCF, run: runFolder) == "done" else { return }
+        try FileSystem.removeAll(runFolder + "/ncf.checkpoint")
     }
 
     private func readMapping() throws -> DatasetMapping {
@@ -74,7 +82,19 @@ struct Prepare: ParsableCommand {
         if let recommended = mapping.pipeline { try configuration.apply(recommended, file: dataset) }
         if let asOf { try configuration.apply(assignment: "run.as_of=\(asOf.contains(":") ? "\"\(asOf)\"" : asOf)") }
         for assignment in assignments.flatMap(Assignments.split) { try configuration.apply(assignment: assignment) }
+        if mapping.holdsOut { try checkHeldOut(configuration) }
         return configuration
+    }
+
+    /// Test pairs are kept apart by T alone.
+    private func checkHeldOut(_ configuration: Configuration) throws {
+        let asOf = configuration.values["run.as_of"]
+        let expected = Conversion.TimeForm.heldOutFrom
+        if case .text(let text)? = asOf, Moment.parse(text) == expected { return }
+        if asOf == .integer(Int(expected)) { return }
+        throw LecternError.configuration(
+            "run.as_of: found \(asOf?.yaml ?? "nothing"), expected 2001-01-01: \(dataset) keeps test pairs apart "
+                + "(as: held_out), and every other T would train on them or lose them")
     }
 
     private func repair(_ log: Logger) throws {

@@ -16,7 +16,9 @@ struct NCFOutput {
         try writeModel(model(fit.model, at: windows.validation), .fit)
         let final = model((refit ?? fit).model, at: windows.asOf)
         try writeModel(final, .refit)
-        let epochs = fit.history.map { epoch($0, .fit) } + (refit?.history ?? []).map { epoch($0, .refit) }
+        let epochs =
+            fit.history.map { NCFShards.Epoch($0, .fit) }
+            + (refit?.history ?? []).map { NCFShards.Epoch($0, .refit) }
         try stage.write(NCFShards.encode(epochs), as: NCFShards.history)
         let eligible = (0..<inputs.catalogue.count).map { inputs.catalogue.isEligible($0, at: windows.asOf) }
         let related = RelatedCourses(
@@ -44,18 +46,6 @@ struct NCFOutput {
                 history: model.history, workers: Workers(count: 1))
             try stage.write(NCFShards.encodeLearners(vectors), as: NCFShards.learners(fit, shard, of: shards.count))
         }
-    }
-
-    private func epoch(_ record: EpochRecord, _ fit: NCFShards.Fit) -> NCFShards.Epoch {
-        let quality = record.quality.map {
-            [
-                Double($0.alpha), Double($0.gammaFactor), $0.warmLoss, $0.warmNDCG, $0.warmRecall, $0.coldNDCG,
-                $0.coldRecall, $0.gain, $0.gainError,
-            ]
-        }
-        return NCFShards.Epoch(
-            fit: fit, epoch: record.epoch, steps: record.steps, examples: record.examples, loss: record.loss,
-            quality: quality)
     }
 
     /// Of every categorical and list column of the catalogue.

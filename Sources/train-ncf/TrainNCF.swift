@@ -2,6 +2,7 @@
 //         logs/ (ids; when courses were published and retired; their metadata, for diagnostics)
 // Writes  ncf/fit (moments before t_v, scoring as of t_v) and ncf/refit (before T, as of T): towers, embeddings of
 //         courses and of the learners of each shard; the training history, related courses, neighbour shares
+//         ncf.checkpoint/ while it trains: a killed training goes on after its last epoch
 // Memory  all moments (12 bytes each) and all snapshots; in training the weights, their
 //         gradient and Adam's two moments, and per thread 96 × candidates
 
@@ -33,16 +34,24 @@ struct TrainNCF: ParsableCommand {
             let parameters = NCFParameters(stage.slice, courses: inputs.data.courseCount)
             let training = NCFTraining(
                 data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.workers)
+            let checkpoints = try CheckpointFolder(stage, courses: inputs.data.courseCount, parameters)
+            let saved = checkpoints.load()
             do {
-                let fit = try stage.step("fit") { try training.fit { stage.say(report($0, "fit", parameters)) } }
+                let fit = try stage.step("fit") {
+                    try training.fit(from: saved, save: checkpoints.save) { stage.say(report($0, "fit", parameters)) }
+                }
                 let refit =
                     stage.slice.boolean("ncf.refit")
-                    ? try stage.step("refit") { try training.refit(fit) { stage.say(report($0, "refit", parameters)) } }
-                    : nil
+                    ? try stage.step("refit") {
+                        try training.refit(fit, from: saved, save: checkpoints.save) {
+                            stage.say(report($0, "refit", parameters))
+                        }
+                    } : nil
                 let output = NCFOutput(stage: stage, inputs: inputs)
                 try stage.step("write") { try output.write(fit, refit) }
                 output.describe(fit, refit)
             } catch let error as NCFDiverged {
+                try checkpoints.remove()
                 throw LecternError.data(
                     "ncf: training diverged in epoch \(error.epoch), step \(error.step) (loss \(error.loss)); "
                         + "a smaller ncf.learning_rate than \(parameters.learningRate) may help")

@@ -8,7 +8,7 @@ extension Field {
         case .epochSeconds: epoch(perSecond: 1)
         case .epochMilliseconds: epoch(perSecond: 1000)
         case .year: count == 4 ? iso8601 : nil
-        case .random: nil
+        case .random, .heldOut: nil
         }
     }
 

@@ -67,6 +67,8 @@ package final class RowCursor {
     /// Line at which the current row starts.
     @exclusivity(unchecked) package private(set) var line = 1
     @exclusivity(unchecked) private(set) var nextLine = 1
+    /// Within a row whose last column repeats.
+    @exclusivity(unchecked) private var isInside = false
     /// What is wrong with the current row's quotes.
     @exclusivity(unchecked) package private(set) var problem: String?
 
@@ -96,8 +98,9 @@ package final class RowCursor {
         self.block = block
         base = block.bytes
         (at, end) = (block.range.lowerBound, block.range.upperBound)
+        isInside = false
         nextLine = block.firstLine
-        isListed = !form.quoted || memchr(base + at, Int32(RowForm.quote), end - at) == nil
+        isListed = !form.repeatsLast && (!form.quoted || memchr(base + at, Int32(RowForm.quote), end - at) == nil)
         if isListed { listEnds() }
     }
 
@@ -118,6 +121,7 @@ package final class RowCursor {
     /// Moves to the next row; lines without any byte are skipped.
     /// - Returns: false behind the last row.
     package func next() -> Bool {
+        if form.repeatsLast { return nextRepeated() }
         while at < end {
             line = nextLine
             problem = nil
@@ -151,6 +155,33 @@ package final class RowCursor {
     }
 
     /// The plain twin, for blocks with quotes.
+    /// The next value of the last column, beside the others of its row.
+    private func nextRepeated() -> Bool {
+        while at < end {
+            if !isInside { (line, problem, count) = (nextLine, nil, 0) }
+            let start = at
+            while at < end && base[at] != form.delimiter && base[at] != RowForm.newline { at += 1 }
+            isInside = at < end && base[at] != RowForm.newline
+            var length = at - start
+            if !isInside && length > 0 && base[at - 1] == 0x0d { length -= 1 }
+            if at < end {
+                if !isInside { nextLine += 1 }
+                at += 1
+            }
+            if length == 0 { continue }
+            let field = Field(start: base + start, count: length)
+            if count < columns - 1 {
+                fields[count] = field
+                count += 1
+                continue
+            }
+            fields[columns - 1] = field
+            count = columns
+            return true
+        }
+        return false
+    }
+
     private func readRow() {
         let base = base
         let end = end

@@ -38,21 +38,27 @@ package final class RowReader {
     private var ended = false
     /// The first block, between the header's reading and the first call of `next`.
     private var first: RowBlock?
-    /// Fields of the header row.
+    /// Fields of the header row; empty without one.
     package private(set) var header: [String] = []
 
     /// No row is that long: a quote was opened and never closed.
     static let longestRow = 1 << 26
     static let mostColumns = 10_000
 
-    /// Opens a file and reads its header.
+    /// Opens a file and reads its header, if it has one.
     /// - Parameter headerOnly: whether no row will be asked for.
     /// - Throws: `.badData` if there is none.
     package init(path: String, form: RowForm, blockBytes: Int = 1 << 20, headerOnly: Bool = false) throws {
         (self.path, self.form, self.blockBytes) = (path, form, headerOnly ? 1 << 16 : blockBytes)
         source = try ByteSource(path: path, atOnce: !headerOnly)
-        guard let block = try read() else { throw LecternError.data("\(path): empty, expected a header line") }
+        guard let block = try read() else {
+            throw LecternError.data("\(path): empty, expected \(form.hasHeader ? "a header line" : "rows")")
+        }
         try checkEncoding(block)
+        if !form.hasHeader {
+            first = block
+            return
+        }
         let cursor = RowCursor(form: form, columns: Self.mostColumns)
         cursor.start(block)
         guard cursor.next(), cursor.problem == nil, cursor.count <= Self.mostColumns else {
@@ -124,8 +130,17 @@ package struct RowForm: Sendable, Equatable {
     package var delimiter: UInt8
     /// RFC 4180: a field that starts with `"` ends with `"`, may hold delimiters and line breaks, and `""` for a quote.
     package var quoted: Bool
+    /// Whether the first row names the columns.
+    package var hasHeader: Bool
+    /// The last column may stand any number of times in a row, and each time makes a row of its own with the columns
+    /// before it. Without quotes; empty values (of several blanks in a row) do not count.
+    package var repeatsLast: Bool
 
-    package init(delimiter: UInt8, quoted: Bool) { (self.delimiter, self.quoted) = (delimiter, quoted) }
+    package init(delimiter: UInt8, quoted: Bool, hasHeader: Bool = true, repeatsLast: Bool = false) {
+        precondition(!quoted || !repeatsLast)
+        (self.delimiter, self.quoted) = (delimiter, quoted)
+        (self.hasHeader, self.repeatsLast) = (hasHeader, repeatsLast)
+    }
 
     static let quote = UInt8(ascii: "\"")
     static let newline = UInt8(ascii: "\n")

@@ -92,7 +92,7 @@ final class EventParser {
         course = source.index("course_id")!
         timeName = time
         if case .time(let form)? = source.conversion(time) { timeForm = form } else { timeForm = .iso8601 }
-        timeIndex = timeForm == .random ? nil : source.index(time)
+        timeIndex = timeForm.isMadeUp ? nil : source.index(time)
         channel = source.index("channel")
     }
 
@@ -119,6 +119,7 @@ final class EventParser {
     private func readTime(_ courseField: Field, _ event: inout Event) -> RowFault? {
         guard let timeIndex else {
             event.time = Self.randomTime(event.hash, courseField.hash)
+            if timeForm == .heldOut { event.time += Conversion.TimeForm.heldOutFrom - Self.year2000 }
             return nil
         }
         let field = source.field(timeIndex)
@@ -130,11 +131,13 @@ final class EventParser {
         return nil
     }
 
+    private static let year2000: Int64 = 946_684_800
+
     /// A second of the year 2000 that depends on learner and course alone.
     static func randomTime(_ learner: UInt64, _ course: UInt64) -> Int64 {
         var mixed = learner &+ course &* 0x9e37_79b9_7f4a_7c15
         mixed = (mixed ^ (mixed >> 33)) &* 0xff51_afd7_ed55_8ccd
-        return 946_684_800 + Int64((mixed ^ (mixed >> 33)) % (366 * 86_400))
+        return year2000 + Int64((mixed ^ (mixed >> 33)) % (366 * 86_400))
     }
 
     static func code(_ field: Field, _ name: String, _ codes: LocalCodes, _ code: inout UInt32) -> RowFault? {

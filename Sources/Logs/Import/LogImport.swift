@@ -81,9 +81,9 @@ package struct LogImport {
                     "\(input.path): listed for table \"\(input.table)\", which the dataset file does not have; make all "
                         + "lists the inputs anew")
             }
-            let form = RowForm(delimiter: source.delimiter, quoted: source.quoted)
-            let reader = try RowReader(path: input.path, form: form, headerOnly: true)
-            return try InputFile(number: number, path: input.path, source: source, header: reader.header)
+            let reader = try RowReader(path: input.path, form: source.form, headerOnly: true)
+            return try InputFile(
+                number: number, path: input.path, source: source, header: source.header ?? reader.header)
         }
     }
 

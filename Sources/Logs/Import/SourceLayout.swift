@@ -23,7 +23,7 @@ final class InputFile: Sendable {
     }
 
     var table: LogTable { source.table }
-    var form: RowForm { RowForm(delimiter: source.delimiter, quoted: source.quoted) }
+    var form: RowForm { source.form }
 
     /// - Throws: `.badData` naming the file and the missing column, with the nearest header.
     init(number: Int, path: String, source: SourceMapping, header: [String]) throws {
@@ -82,6 +82,12 @@ final class InputFile: Sendable {
         return ColumnMapping(
             target: AttributeName.from(header: stem(header)), origin: .column(header), conversion: conversion,
             optional: true, isAttribute: true)
+    }
+}
+
+extension SourceMapping {
+    var form: RowForm {
+        RowForm(delimiter: delimiter, quoted: quoted, hasHeader: header == nil, repeatsLast: repeatsLast)
     }
 }
 

@@ -26,7 +26,7 @@ extension ColumnMapping {
     private static func origin(_ reader: MappingReader, _ conversion: Conversion) throws -> Origin {
         let column = try reader.text("column")
         let constant = try reader.text("constant")
-        if conversion == .time(.random) { return .nothing }
+        if case .time(let form) = conversion, form.isMadeUp { return .nothing }
         switch (column, constant) {
         case (let column?, nil): return .column(column)
         case (nil, let constant?): return .constant(constant)
@@ -61,6 +61,7 @@ extension ColumnMapping {
                 [
                     "iso8601": .time(.iso8601), "epoch_seconds": .time(.epochSeconds),
                     "epoch_milliseconds": .time(.epochMilliseconds), "year": .time(.year), "random": .time(.random),
+                    "held_out": .time(.heldOut),
                 ])
         case .watchTime:
             chosen = try reader.choice(

@@ -29,6 +29,14 @@ package enum Conversion: Sendable, Equatable {
         case year
         /// For logs without an order of time: a second of the year 2000, by hash of learner and course.
         case random
+        /// The same in the year 2001: a test pair, kept apart from those of the year 2000 by T.
+        case heldOut
+
+        /// T of a dataset with test pairs: the first second of 2001.
+        package static let heldOutFrom: Int64 = 978_307_200
+
+        /// Made up from learner and course, not read.
+        var isMadeUp: Bool { self == .random || self == .heldOut }
     }
 
     package enum WatchTimeForm: Sendable, Equatable {
@@ -53,7 +61,7 @@ package struct ColumnMapping: Sendable, Equatable {
         /// Header of the file's column, as in the file or (for `name:type`) up to the colon.
         case column(String)
         case constant(String)
-        /// No source (`as: random`).
+        /// No source (`as: random`, `as: held_out`).
         case nothing
     }
 
@@ -87,6 +95,10 @@ package struct SourceMapping: Sendable, Equatable {
     package let quoted: Bool
     /// Fields that mean "no value", beside the empty one.
     package let nullMarks: [String]
+    /// Names of the columns of files without a header row; nil: they have one.
+    package let header: [String]?
+    /// The last column may stand any number of times in a row.
+    package let repeatsLast: Bool
     package let columns: [ColumnMapping]
     package let others: OtherColumns
 }

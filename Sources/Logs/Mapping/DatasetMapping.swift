@@ -13,8 +13,6 @@ package struct DatasetMapping {
     /// Recommended cuts and windows of backtests; unchecked.
     package let backtest: Yams.Node?
 
-    private static let defaultKeys = ["delimiter", "quotes", "null_marks"]
-
     /// - Parameters:
     ///   - text: the document.
     ///   - file: how it is called in messages.
@@ -23,7 +21,7 @@ package struct DatasetMapping {
         let tables = LogTable.allCases.map(\.rawValue)
         let root = try MappingReader(
             Self.compose(text, file), file: file, path: "",
-            known: ["about"] + Self.defaultKeys + tables + ["pipeline", "backtest"])
+            known: ["about"] + SourceDefaults.keys + tables + ["pipeline", "backtest"])
         about = try root.text("about") ?? ""
         pipeline = root.value("pipeline")
         backtest = root.value("backtest")
@@ -67,6 +65,11 @@ package struct DatasetMapping {
                 kinds[name] = kind
             }
         }
+    }
+
+    /// Whether some events are test pairs without a time of their own: then T must be `TimeForm.heldOutFrom`.
+    package var holdsOut: Bool {
+        sources.contains { $0.columns.contains { $0.conversion == .time(.heldOut) } }
     }
 
     package func sources(_ table: LogTable) -> [SourceMapping] { sources.filter { $0.table == table } }

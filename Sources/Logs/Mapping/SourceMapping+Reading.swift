@@ -8,7 +8,11 @@ struct SourceDefaults {
     var quoted = true
     var nullMarks: [String] = []
 
-    static let keys = ["delimiter", "quotes", "null_marks"]
+    /// Names of the columns of files without a header row.
+    var header: [String]?
+    var repeatsLast = false
+
+    static let keys = ["delimiter", "quotes", "null_marks", "header", "repeat_last"]
 
     init() {}
 
@@ -17,6 +21,8 @@ struct SourceDefaults {
         if let text = try reader.text("delimiter") { delimiter = try Self.byte(text, reader, "delimiter") }
         if let value = try reader.choice("quotes", ["rfc4180": true, "none": false]) { quoted = value }
         if let marks = try reader.texts("null_marks") { nullMarks = marks }
+        if let names = try reader.texts("header") { header = names }
+        if let repeats = try reader.boolean("repeat_last") { repeatsLast = repeats }
     }
 
     private static let names: KeyValuePairs<String, UInt8> = [
@@ -50,6 +56,10 @@ extension SourceMapping {
             throw reader.error("files", "expected file names or patterns with *, relative to the data folder")
         }
         optional = try reader.boolean("optional") ?? false
+        (header, repeatsLast) = (defaults.header, defaults.repeatsLast)
+        if repeatsLast && (quoted || header == nil) {
+            throw reader.error(nil, "repeat_last needs quotes: none and header: (the names of the columns)")
+        }
         others = try Self.others(reader, table)
         columns = try Self.columns(reader, table)
     }
