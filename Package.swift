@@ -3,7 +3,7 @@ import PackageDescription
 
 // Floors (docs/architecture.md; Tests/ArchitectureTests holds the imports against them):
 //   0  system libraries, CKernels, LinearAlgebra, Shards     1  Platform, Metrics, ShardKinds
-//   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving
+//   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving, CourseMap, Reporting
 //   3  StoredModels, StageKit                                              4  one executable per stage
 // A target may import only lower floors (ShardKinds also Platform); the algorithms of floor 2 do not import each
 // other, and cannot touch files: only ShardKinds knows both the domain and the shards.
@@ -60,6 +60,8 @@ let package = Package(
         module("Baselines", ["Platform", "LinearAlgebra"]),
         module("Ranking", ["Platform", "LinearAlgebra", "Metrics"]),
         module("Serving", ["ShardKinds", "Platform", "Shards"]),
+        module("CourseMap", ["LinearAlgebra"]),
+        module("Reporting", ["Metrics"]),
         // Floor 3
         module("StoredModels", ["NeuralCF", "GLMix", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]),
         module("StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
@@ -74,6 +76,7 @@ let package = Package(
         stage("blend", algorithms + ["StoredModels"]),
         stage("export-topk", algorithms + ["Serving", "StoredModels"]),
         stage("evaluate", algorithms),
+        stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics"]),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
         // Tests
@@ -89,6 +92,8 @@ let package = Package(
         tests("Baselines", ["Baselines"]),
         tests("Ranking", ["Ranking"]),
         tests("Serving", ["Serving"]),
+        tests("CourseMap", ["CourseMap", "LinearAlgebra"]),
+        tests("Reporting", ["Reporting", "Metrics"]),
         tests("StageKit", ["StageKit"]),
         tests("Architecture", []),
         tests("Pipeline", ["ShardKinds", "Shards", "Platform"]),

@@ -40,6 +40,11 @@ struct BaselineModels {
         names = kinds.map { $0.hasPrefix("wide") ? shown + $0.dropFirst(4) : $0 }
     }
 
+    /// Co-watch similarity at T of two courses; 0 beyond each one's best neighbours.
+    func cowatch(_ a: UInt32, _ b: UInt32) -> Float {
+        similarity.value(Int(a), b) ?? similarity.value(Int(b), a) ?? 0
+    }
+
     /// One scorer per name, for the learners of a shard.
     func scorers(_ moments: Moments) -> [any CourseScorer] {
         let count = moments.learnerCount

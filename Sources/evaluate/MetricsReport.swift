@@ -10,6 +10,8 @@ struct MetricsReport: Codable {
         var coverage: Double
         var gini: Double
         var novelty: Double
+        /// nil: no list has two courses.
+        var diversity: Double?
         var overlap: Double
     }
 
@@ -34,6 +36,8 @@ struct MetricsReport: Codable {
     var counts: [String: Int] = [:]
     /// Model → k → number; for several cuts their mean.
     var lists: [String: [String: Lists]] = [:]
+    /// The same for each other slice.
+    var sliceLists: [String: [String: [String: Lists]]] = [:]
     var ranking: RankingSummary?
     var validation: [Validation]?
 
@@ -42,6 +46,7 @@ struct MetricsReport: Codable {
         case asOf = "as_of"
         case windowEnd = "window_end"
         case eligibleCourses = "eligible_courses"
+        case sliceLists = "slice_lists"
         case counts, lists, ranking, validation
     }
 
@@ -77,12 +82,13 @@ struct MetricsReport: Codable {
     }
 
     private func listsText(_ k: Int, models: [String]) -> String {
-        var lines = [["lists at \(k)", "coverage", "Gini", "novelty (bits)", "mean overlap"]]
+        var lines = [["lists at \(k)", "coverage", "Gini", "novelty (bits)", "diversity", "mean overlap"]]
         for model in models {
             guard let numbers = lists[model]?[String(k)] else { continue }
             lines.append([
                 model, RankingSummary.number(numbers.coverage), RankingSummary.number(numbers.gini),
-                String(format: "%.2f", numbers.novelty), RankingSummary.number(numbers.overlap),
+                String(format: "%.2f", numbers.novelty), numbers.diversity.map(RankingSummary.number) ?? "–",
+                RankingSummary.number(numbers.overlap),
             ])
         }
         return RankingSummary.aligned(lines)

@@ -17,7 +17,7 @@ struct Publication {
     func write(to shelf: Shelf, now: PublishedLists, difference: ListDifference?) throws {
         if FileSystem.exists(shelf.path(inputs.publicationName)) { return }
         let folder = try shelf.begin(inputs.publicationName)
-        for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
+        for stage in StageName.allCases where ![.prepareRun, .renderReport, .publishRun].contains(stage) {
             try link(stage, into: folder)
         }
         let report = inputs.run + "/report"
