@@ -109,28 +109,44 @@ package struct WatchFilter: Sendable, Equatable {
         return (result, bots)
     }
 
+    /// Times of the watches that pass the filter: with which, or after which, the learner's total of the course reaches
+    /// the threshold, and of those without watch time where these count. A course that is watched on counts on: this is
+    /// the measure of how much goes on, by which cuts are chosen. Learners taken for bots have none.
+    /// - Parameters: as for `moments`.
+    /// - Returns: unordered.
+    package func relevantTimes(_ watches: Watches, learners: Int, thresholds: [Float]) -> [Int64] {
+        var times: [Int64] = []
+        var at = 0
+        for learner in 0..<learners {
+            let start = at
+            while at < watches.count && Int(watches.learner[at]) == learner { at += 1 }
+            let rows = relevantRows(of: watches, rows: start..<at, thresholds)
+            let courses = Set(rows.lazy.map { watches.course[$0] }).count
+            if courses <= maxCoursesPerLearner { times += rows.map { watches.time[$0] } }
+        }
+        return times
+    }
+
     private func moments(
         of watches: Watches, rows: Range<Int>, _ thresholds: [Float]
     ) -> [(time: Int64, course: UInt32)] {
         var found: [(time: Int64, course: UInt32)] = []
-        let byCourse = rows.sorted { (watches.course[$0], $0) < (watches.course[$1], $1) }
-        var i = 0
-        while i < byCourse.count {
-            let course = watches.course[byCourse[i]]
-            var total: Float = 0
-            var done = false
-            while i < byCourse.count && watches.course[byCourse[i]] == course {
-                let row = byCourse[i]
-                let seconds = watches.seconds[row]
-                if !seconds.isNaN { total += seconds }
-                if !done && (seconds.isNaN ? keepsUnknown : total >= thresholds[Int(course)]) {
-                    found.append((watches.time[row], course))
-                    done = true
-                }
-                i += 1
-            }
+        for row in relevantRows(of: watches, rows: rows, thresholds) where watches.course[row] != found.last?.course {
+            found.append((watches.time[row], watches.course[row]))
         }
         return found.sorted { ($0.time, $0.course) < ($1.time, $1.course) }
+    }
+
+    /// One learner's rows that pass the filter, by course, then time.
+    private func relevantRows(of watches: Watches, rows: Range<Int>, _ thresholds: [Float]) -> [Int] {
+        var (total, last): (Float, UInt32?) = (0, nil)
+        return rows.sorted { (watches.course[$0], $0) < (watches.course[$1], $1) }.filter { row in
+            let (course, seconds) = (watches.course[row], watches.seconds[row])
+            if course != last { (total, last) = (0, course) }
+            if seconds.isNaN { return keepsUnknown }
+            total += seconds
+            return total >= thresholds[Int(course)]
+        }
     }
 }
 

@@ -44,25 +44,33 @@ struct AfterLogs {
         dictionaries = try LogsShards.learnerDictionaries(logs)
     }
 
-    /// Times of all watch events from T on, unordered.
-    func times(_ shard: Int) throws -> [Int64] {
-        try after.shard(LogsShards.watches(shard, of: shards)).values("time")
+    /// Times of the watches before and after T that pass the filter, unordered (`WatchFilter.relevantTimes`).
+    func relevantTimes(_ shard: Int) throws -> [Int64] {
+        let name = LogsShards.learners(shard, of: shards)
+        let learners = [logs, after].reduce(0) { $0 + ($1.manifest.outputs[name]?.rows ?? 0) }
+        return filter.relevantTimes(try watches(shard, learners: learners), learners: learners, thresholds: thresholds)
+    }
+
+    /// Those on both sides of T, as one table.
+    private func watches(_ shard: Int, learners: Int) throws -> Watches {
+        let name = LogsShards.watches(shard, of: shards)
+        let later = try LogsShards.watches(after.shard(name))
+        for row in 0..<later.count
+        where Int(later.learner[row]) >= learners || Int(later.course[row]) >= thresholds.count {
+            throw LecternError.data(
+                "\(after.folder)/\(name): row \(row): learner \(later.learner[row]) of \(learners), course "
+                    + "\(later.course[row]) of \(thresholds.count); run make import-logs")
+        }
+        return WatchesAcrossCut(
+            before: try LogsShards.watches(logs.shard(name)), after: later, learnerCount: learners
+        ).watches
     }
 
     func labels(_ shard: Int, from: Int64, to: Int64) throws -> ShardLabels {
-        let name = LogsShards.watches(shard, of: shards)
         let known = try LogsShards.learners(logs.shard(LogsShards.learners(shard, of: shards)))
         let ids = try known.ids + LogsShards.learners(after.shard(LogsShards.learners(shard, of: shards))).ids
-        let later = try LogsShards.watches(after.shard(name))
-        for row in 0..<later.count
-        where Int(later.learner[row]) >= ids.count || Int(later.course[row]) >= thresholds.count {
-            throw LecternError.data(
-                "\(after.folder)/\(name): row \(row): learner \(later.learner[row]) of \(ids.count), course "
-                    + "\(later.course[row]) of \(thresholds.count); run make import-logs")
-        }
-        let joined = WatchesAcrossCut(
-            before: try LogsShards.watches(logs.shard(name)), after: later, learnerCount: ids.count)
-        let (moments, _) = filter.moments(joined.watches, learners: ids.count, thresholds: thresholds)
+        let (moments, _) = filter.moments(
+            try watches(shard, learners: ids.count), learners: ids.count, thresholds: thresholds)
         return ShardLabels(
             ids: ids, knownLearners: known.count,
             relevant: (0..<ids.count).map { moments.courses[moments.range($0, from: from, to: to)].sorted() },

@@ -20,7 +20,8 @@ struct Evaluate: ParsableCommand {
             The stage itself is the default (evaluate run --help).
             Memory: one shard of learners per thread.
             """,
-        version: Lectern.release, subcommands: [EvaluateRun.self, Pool.self], defaultSubcommand: EvaluateRun.self)
+        version: Lectern.release, subcommands: [EvaluateRun.self, Pool.self, Cuts.self],
+        defaultSubcommand: EvaluateRun.self)
 }
 
 struct EvaluateRun: ParsableCommand {

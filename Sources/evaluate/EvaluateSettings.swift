@@ -8,7 +8,7 @@ enum WindowRule {
     case everything
     /// Until a moment.
     case until(Int64)
-    /// The next so large a part of all watch events, before and after T.
+    /// The next so large a part of the watches that pass the filter, before and after T.
     case shareOfEvents(Double)
 
     init(_ value: Value, labelWindow: Int64) {
@@ -32,18 +32,13 @@ enum WindowRule {
     }
 
     /// End of the window `[asOf, end)`.
-    /// - Parameters:
-    ///   - eventsBefore: watch events before T.
-    ///   - timesAfter: of watch events from T on, ascending.
-    func end(asOf: Int64, eventsBefore: Int, timesAfter: [Int64]) -> Int64 {
+    /// - Parameter events: watches that pass the filter, before and after T.
+    func end(asOf: Int64, events: EventQuantiles) -> Int64 {
         switch self {
         case .seconds(let seconds): return asOf + seconds
         case .everything: return .max
         case .until(let moment): return moment
-        case .shareOfEvents(let share):
-            let events = Int((share * Double(eventsBefore + timesAfter.count)).rounded())
-            // The event that no longer belongs to the window ends it.
-            return events < timesAfter.count ? timesAfter[events] : .max
+        case .shareOfEvents(let share): return events.end(from: asOf, share: share) ?? .max
         }
     }
 }

@@ -42,12 +42,11 @@ struct EvaluationInputs {
 
     /// End of the window, nil if nothing follows T.
     func windowEnd() throws -> Int64? {
-        let parts = try stage.workers.map(after.shards, after.times)
-        let times = parts.flatMap { $0 }.sorted()
-        let before = after.logs.names("watches").reduce(0) { $0 + (after.logs.manifest.outputs[$1]?.rows ?? 0) }
-        stage.count("watch events after T", times.count)
-        if times.isEmpty { return nil }
-        return settings.window.end(asOf: windows.asOf, eventsBefore: before, timesAfter: times)
+        let times = try stage.workers.map(after.shards, after.relevantTimes).flatMap { $0 }
+        let later = times.count { $0 >= windows.asOf }
+        stage.count("relevant watches after T", later)
+        if later == 0 { return nil }
+        return settings.window.end(asOf: windows.asOf, events: EventQuantiles(times: times))
     }
 
     func watchCounts() throws -> Counts {

@@ -4,6 +4,9 @@
 // Memory  the catalogue, --spill-mib of records (beyond that, files), one shard per thread
 
 import ArgumentParser
+import Logs
+import ShardKinds
+import Shards
 import StageKit
 
 @main
@@ -12,10 +15,107 @@ struct ImportLogs: ParsableCommand {
         commandName: "import-logs",
         abstract: "Turns log files into the tables of a run, cut at T.",
         discussion: """
-            The stage itself is the default (import-logs import --help).
-            Memory: the catalogue, --spill-mib of records, and one shard per thread.
+            CSV or TSV, plain or gzipped, as the run's dataset file maps it. Rows that cannot be used go to
+            logs/rejected.csv.gz. Memory: the catalogue, --spill-mib of records (beyond that, temporary files in the run
+            folder), and for each thread one shard.
             """,
-        version: Lectern.release,
-        subcommands: [Import.self, Cuts.self],
-        defaultSubcommand: Import.self)
+        version: Lectern.release)
+
+    @OptionGroup var options: StageOptions
+
+    @Option(name: .long, help: "MiB of records kept in memory before they go to temporary files.")
+    var spillMib = 2048
+
+    func validate() throws {
+        if !(0...1_000_000).contains(spillMib) {
+            throw ValidationError("--spill-mib \(spillMib): expected 0 to 1000000")
+        }
+    }
+
+    func run() throws {
+        try runStage(.importLogs, options) { stage in
+            let spillFolder = stage.output.partialPath + "/spill"
+            try FileSystem.createFolder(spillFolder)
+            let mapping = try DatasetMapping(
+                yaml: String(decoding: stage.slice.value("dataset").jsonBytes(), as: UTF8.self),
+                file: "config/import-logs.json")
+            var logs = try stage.step("open files") {
+                try LogImport(
+                    mapping, inputs: InputList.read(run: stage.run), settings(stage, spillFolder), stage.workers)
+            }
+            try stage.step("read") {
+                let progress = stage.progress("read", total: logs.fileCount, unit: "files")
+                try logs.read { progress.advance() }
+            }
+            let cut = try stage.step("cut") { try logs.cut() }
+            describe(cut, in: stage)
+            try stage.step("write shards") { try ShardWriter(cut, stage).write() }
+            let rejected = Gzip.compress(logs.rejectedCSV())
+            try stage.output.write(rejected, as: "rejected.csv.gz", listed: false)
+            try FileSystem.removeAll(spillFolder)
+        }
+    }
+
+    private func settings(_ stage: StageRun, _ spillFolder: String) -> LogImport.Settings {
+        let asOf: Int64? =
+            switch stage.slice.value("run.as_of") {
+            case .integer(let seconds): Int64(seconds)
+            case .text(let text): Moment.parse(text)
+            default: nil
+            }
+        return LogImport.Settings(
+            asOf: asOf, maxGap: stage.slice.seconds("run.max_gap") ?? .max,
+            shards: stage.slice.automaticInteger("run.shards"), maxRejected: stage.slice.number("import.max_rejected"),
+            spillFolder: spillFolder, spillBytes: spillMib << 20)
+    }
+
+    /// The manifest of logs/ says nothing that depends on events at or after T; that of logs/after/ says the rest.
+    private func describe(_ cut: LogCut, in stage: StageRun) {
+        stage.manifest.asOf = cut.asOf
+        stage.manifest.newestEvent = cut.newestEvent
+        stage.manifest.catalogue = LogsShards.catalogueDigest(cut.catalogue.ids)
+        stage.manifest.facts["shards"] = .integer(Int64(cut.shards))
+        stage.count("learners", cut.learnerCount)
+        stage.count("courses", cut.catalogue.count)
+        stage.count("watches", cut.accounts[.watches]?.before ?? 0)
+        stage.count("engagements", cut.accounts[.engagements]?.before ?? 0)
+        if cut.publishedEarly > 0 { stage.count("courses watched before their publication", cut.publishedEarly) }
+        var after = Manifest(
+            stage: stage.name.rawValue, release: Lectern.release, config: stage.slice.digest, asOf: cut.asOf,
+            newestEvent: cut.newestAfter)
+        after.catalogue = stage.manifest.catalogue
+        for table in LogTable.allCases {
+            guard let account = cut.accounts[table] else { continue }
+            let name = table.rawValue
+            after.counts["\(name) read"] = account.read
+            after.counts["\(name) before T"] = account.before
+            after.counts["\(name) from T on"] = account.after
+            after.counts["\(name) rejected"] = account.rejected
+            stage.say(
+                "\(name): \(account.read) rows read = \(account.before) before T + \(account.after) from T on + "
+                    + "\(account.rejected) rejected")
+        }
+        stage.nested[LogsShards.afterFolder] = after
+        stage.say("T \(Moment.text(cut.asOf)), newest event before it \(Moment.text(cut.newestEvent))")
+    }
+}
+
+/// `config/inputs.txt`: `table<TAB>path<TAB>bytes<TAB>mtime_ns`, one line a file.
+enum InputList {
+    static func read(run: String) throws -> [(table: String, path: String)] {
+        let path = run + "/config/inputs.txt"
+        guard FileSystem.exists(path) else {
+            throw LecternError.missing("\(path): not there; make import-logs writes it")
+        }
+        let text = String(decoding: try FileSystem.read(path), as: UTF8.self)
+        let files = try text.split(separator: "\n").enumerated().map { number, line in
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
+            guard fields.count == 4 else {
+                throw LecternError.data("\(path):\(number + 1): expected table, path, bytes and time of change")
+            }
+            return (table: String(fields[0]), path: String(fields[1]))
+        }
+        if files.isEmpty { throw LecternError.missing("\(path): names no file; make import-logs writes it anew") }
+        return files
+    }
 }

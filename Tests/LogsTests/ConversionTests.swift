@@ -146,9 +146,6 @@ import Testing
         #expect(cut.accounts[.learners]?.read == 9_902 && cut.learnerCount == 9_902)
         #expect(cut.catalogue.count + cut.catalogueAfter.count == 1_167)
         let watches = try (0..<cut.shards).map { try cut.shard($0) }
-        let times = watches.flatMap { $0.watches.time + $0.watchesAfter.time }
-        // The cut of the project's peers at .85 of all events.
-        #expect(EventQuantiles(times: times).cut(0.85) == 1_605_699_179)
         // The 3,659 explicit rows have a share, and every course has a duration.
         #expect(watches.reduce(0) { $0 + ($1.watches.seconds + $1.watchesAfter.seconds).count { !$0.isNaN } } == 3_659)
     }
@@ -166,12 +163,5 @@ import Testing
         // 34,174 ratings of 4 and 21,201 of 5, counted with awk.
         let positives = shards.reduce(0) { $0 + ($1.engagements.label + $1.engagementsAfter.label).count { $0 == 1 } }
         #expect(positives == 55_375)
-    }
-
-    @Test func quantilesOfEvents() {
-        let events = EventQuantiles(times: [50, 10, 20, 20, 30, 40, 60, 70, 80, 90])
-        #expect(events.cut(0) == 10 && events.cut(0.1) == 20 && events.cut(0.2) == 20 && events.cut(0.25) == 30)
-        #expect(events.cut(0.31) == 40 && events.cut(0.5) == 50 && events.cut(0.7) == 70 && events.cut(0.99) == 90)
-        #expect(events.end == 91 && events.count(before: 20) == 1 && events.count(before: 21) == 3)
     }
 }

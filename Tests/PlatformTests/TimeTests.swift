@@ -29,6 +29,18 @@ private let day: Int64 = 86_400
     }
 }
 
+@Suite struct EventQuantilesTests {
+    @Test func quantilesOfEvents() {
+        let events = EventQuantiles(times: [50, 10, 20, 20, 30, 40, 60, 70, 80, 90])
+        #expect(events.cut(0) == 10 && events.cut(0.1) == 20 && events.cut(0.2) == 20 && events.cut(0.35) == 30)
+        #expect(events.cut(0.39) == 30 && events.cut(0.5) == 50 && events.cut(0.7) == 70 && events.cut(0.99) == 90)
+        // One event before 20, three before 25: half of ten more.
+        #expect(events.end(from: 20, share: 0.5) == 60 && events.end(from: 25, share: 0.5) == 80)
+        #expect(events.end(from: 25, share: 0.69) == 90 && events.end(from: 25, share: 0.7) == nil)
+        #expect(events.end == 91 && events.count(before: 20) == 1 && events.count(before: 21) == 3)
+    }
+}
+
 @Suite struct MomentsTests {
     @Test func ranges() {
         let moments = Moments(offsets: [0, 0, 4], courses: [3, 1, 2, 0], times: [10, 20, 20, 30])
@@ -64,6 +76,16 @@ private let day: Int64 = 86_400
         #expect(dropped.courses == [0])
         let (none, bots) = filter(max: 0).moments(watches, learners: 2, thresholds: [50, 40])
         #expect(none.courses.isEmpty && bots == [0, 1])
+    }
+
+    /// Course 0 counts on once 50 s are reached; a row without watch time counts for itself alone.
+    @Test func relevantTimesByHand() {
+        let more = Watches(
+            learner: [0, 0, 0, 0, 1, 1], course: [0, 1, 0, 0, 0, 0], time: [1, 2, 3, 4, 5, 6],
+            seconds: [30, 20, 20, 1, .nan, 10])
+        let times = filter().relevantTimes(more, learners: 2, thresholds: [50, 40])
+        #expect(times.sorted() == [3, 4, 5])
+        #expect(filter(max: 0).relevantTimes(more, learners: 2, thresholds: [50, 40]).isEmpty)
     }
 
     /// 300 watches of 10 s and 100 of 1,000 s on short courses: the median bin starts within a 32nd of a log of 10 s.

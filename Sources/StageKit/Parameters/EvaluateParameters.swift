@@ -2,11 +2,11 @@ extension Parameters {
     static let evaluate: [Parameter] = [
         Parameter(
             "evaluate.window", .structured(windowProblem), .text("label_window"),
-            "What after T counts: label_window, a duration such as 28d, the next share of all watch events such as 10%, until a moment (UTC, or seconds since 1970), or all."
+            "What after T counts: label_window, a duration such as 28d, the next share of all relevant watches such as 10%, until a moment (UTC, or seconds since 1970), or all."
         ),
         Parameter(
             "evaluate.cuts", .structured(cutsProblem), .list([.number(0.7), .number(0.8), .number(0.9)]),
-            "Where make backtest looks from, unless CUTS says otherwise: dates, or quantiles of the watches in time."
+            "Where make backtest looks from, unless CUTS says otherwise: dates, or quantiles of the relevant watches in time."
         ),
         Parameter(
             "evaluate.cutoffs", .integers(1...1_000), .list([5, 10, 20, 50].map { .integer($0) }),

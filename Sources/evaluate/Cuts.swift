@@ -1,5 +1,6 @@
 import ArgumentParser
-import Logs
+import LinearAlgebra
+import Platform
 import ShardKinds
 import Shards
 import StageKit
@@ -7,23 +8,22 @@ import StageKit
 struct Cuts: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cuts",
-        abstract: "Prints times that split a run's watches by share: cuts for backtests.",
+        abstract: "Prints times that split a run's relevant watches by share: cuts for backtests.",
         discussion: """
-            Let the n watches of logs/ and logs/after/ be sorted by time. The cut of quantile q is the time of watch
-            number ⌈q·n⌉, counted from 0: the earliest time such that at least the share q of all watches comes before
-            that watch. Its window ends at the cut of q + next, or, where that is 1 or more, a second after the newest
-            watch. One line per quantile, tab-separated: quantile, T, end (both UTC), T, end (seconds since 1970),
-            watches before T, watches in the window.
+            Let the n watches of logs/ and logs/after/ that pass the filter of watched/ be sorted by time. The cut of
+            quantile q is the time of watch number ⌊q·n⌋, counted from 0. Its window ends at the cut of q + next, or,
+            where that is 1 or more, a second after the newest. One line per quantile, tab-separated: quantile, T, end
+            (both UTC), T, end (seconds since 1970), relevant watches before T, relevant watches in the window.
             Memory: 8 bytes a watch.
             """)
 
-    @Option(name: .customLong("run"), help: "The run folder; its logs/ must be there.")
+    @Option(name: .customLong("run"), help: "The run folder; its logs/ and watched/ must be there.")
     var folder = "out/latest"
 
     @Option(help: "Comma-separated quantiles from 0 to 1.")
     var quantiles: String
 
-    @Option(help: "Length of the window after each cut, as a share of all watches.")
+    @Option(help: "Length of the window after each cut, as a share of the relevant watches.")
     var next = 0.1
 
     @OptionGroup var talk: TalkOptions
@@ -43,8 +43,8 @@ struct Cuts: ParsableCommand {
     }
 
     func run() throws {
-        try reportingErrors("import-logs cuts", talk) { _ in
-            let cuts = EventQuantiles(times: try watchTimes())
+        try reportingErrors("evaluate cuts", talk) { _ in
+            let cuts = EventQuantiles(times: try relevantTimes())
             var text = ""
             for quantile in parsedQuantiles! {
                 let from = cuts.cut(quantile)
@@ -60,12 +60,12 @@ struct Cuts: ParsableCommand {
         }
     }
 
-    private func watchTimes() throws -> [Int64] {
-        var times: [Int64] = []
-        for part in ["logs", "logs/" + LogsShards.afterFolder] {
-            let input = try StageInput(run: folder, stage: "import-logs", folder: part)
-            for name in input.names("watches") { times += try input.shard(name).values("time", as: Int64.self) }
-        }
-        return times
+    private func relevantTimes() throws -> [Int64] {
+        let logs = try StageInput(
+            run: folder, stage: StageName.importLogs.rawValue, folder: StageName.importLogs.folder)
+        let watched = try StageInput(
+            run: folder, stage: StageName.filterWatches.rawValue, folder: StageName.filterWatches.folder)
+        let after = try AfterLogs(run: folder, logs: logs, watched: watched, catalogue: LogsShards.catalogue(logs))
+        return try (0..<after.shards).flatMap(after.relevantTimes)
     }
 }
