@@ -21,7 +21,7 @@ CUTS    ?=
 WINDOW  ?=
 
 R := $(OUT)/$(RUN)
-STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix blend export-topk evaluate
+STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix blend export-topk evaluate render-report
 TOOLS  := generate-logs prepare-run publish-run inspect-shards
 FLAGS  := --run $(R) $(if $(THREADS),--threads $(THREADS)) $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 SELF   := $(MAKE) --no-print-directory
@@ -58,9 +58,14 @@ status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lo
 inspect: ## Look into shards: make inspect STAGE=watched CMD=head
 	@bin/inspect-shards $(or $(CMD),ls) $(if $(FILE),$(FILE),$(R)/$(STAGE))
 
+report: render-report ## The page that explains a run: report/index.html
+
+history: ## Metrics of the published runs over time: history.html in OUT
+	@bin/render-report history --out $(OUT)
+
 ##@ Proof
 
-backtest: setup build ## The pipeline at earlier times, and what came after: CUTS="2020-11-18 .5 .6", WINDOW=…
+backtest: setup build ## The pipeline at earlier times, and what came after: CUTS=5 or CUTS="2020-11-18 .5 .6", WINDOW=…
 	@SET='$(SET)' Tools/backtest "$(DATASET)" "$(DATA)" "$(OUT)" "$(CUTS)" "$(WINDOW)"
 
 leak-check: setup build ## Change everything after T and show that nothing before changes
@@ -87,7 +92,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
+.PHONY: help all setup build test status inspect report history backtest leak-check bench lint format docs clean clean-run
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.
@@ -97,10 +102,12 @@ install-bin:
 	  cmp -s .build/release/$$name bin/$$name || cp .build/release/$$name bin/.$$name.new; \
 	  if [ -e bin/.$$name.new ]; then mv bin/.$$name.new bin/$$name; fi; done
 
+# Whatever comes of it, OUT/metrics.prom tells a monitoring system.
 locked-run:
-	@$(SELF) prepared && $(SELF) dag && $(SELF) finish
+	@code=0; { $(SELF) prepared && $(SELF) dag && $(SELF) $(R)/report/manifest.json && $(SELF) finish; } || code=$$?; \
+	  bin/prepare-run monitoring --run $(R) --code $$code; exit $$code
 
-# All stages but no publication: what a backtest needs.
+# All stages but neither report nor publication: what a backtest needs.
 stages:
 	@$(LOCKED) locked-stages
 
@@ -125,7 +132,7 @@ finish:
 	@bin/publish-run $(FLAGS)
 	@cat $(R)/metrics/table.txt
 	@bin/export-topk show --run $(R) --learners 3
-	@printf '\nlists: %s/topk   metrics: %s/metrics/metrics.json\nnext: make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)
+	@printf '\nreport: %s/report/index.html   lists: %s/topk\nnext: open the report, make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)
 
 ##@ The stages
 
@@ -146,5 +153,11 @@ $(eval $(call stage,train-glmix,glmix,logs watched))
 $(eval $(call stage,blend,blended,logs watched cowatch ncf glmix))
 $(eval $(call stage,export-topk,topk,logs watched cowatch ncf glmix blended))
 $(eval $(call stage,evaluate,metrics,logs watched cowatch ncf glmix blended topk))
+$(eval $(call stage,render-report,report,logs watched cowatch ncf glmix blended topk metrics))
 
 $(R)/logs/manifest.json: $(R)/config/inputs.txt
+
+# The report shows the gates, so they are evaluated before it; publish-run evaluates them again and publishes.
+$(R)/report/manifest.json: $(R)/gates.json
+$(R)/gates.json: $(R)/metrics/manifest.json $(R)/config/publish-run.json bin/publish-run
+	@bin/publish-run $(FLAGS) --gates-only

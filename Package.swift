@@ -76,7 +76,7 @@ let package = Package(
         stage("blend", algorithms + ["StoredModels"]),
         stage("export-topk", algorithms + ["Serving", "StoredModels"]),
         stage("evaluate", algorithms),
-        stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics"]),
+        stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics", "Logs"]),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
         // Tests

@@ -32,7 +32,7 @@ package struct Plot: Sendable {
         package var shape: Shape
         package var points: [(x: Double, y: Double)]
 
-        package init(_ name: String, colour: Int, _ shape: Shape = .line, _ points: [(x: Double, y: Double)]) {
+        package init(_ name: String, colour: Int, _ shape: Shape, _ points: [(x: Double, y: Double)]) {
             (self.name, self.colour, self.shape, self.points) = (name, colour, shape, points)
         }
     }

@@ -70,6 +70,11 @@ struct Pool: ParsableCommand {
         report.ranking = RankingSummary(
             learners, cutoffs: cuts[0].cutoffs, historyBounds: [1, 5, 20], reference: "blend", bootstrap: bootstrap,
             workers: Workers(count: threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)))
+        report.cuts = cuts.compactMap { cut in
+            cut.report.ranking?["all"].map {
+                .init(asOf: cut.report.asOf[0], learners: $0.learners, metrics: $0.metrics)
+            }
+        }
         report.lists = meanLists(cuts.map(\.report.lists))
         for slice in report.ranking!.slices where slice.name != "all" {
             report.sliceLists[slice.name] = meanLists(cuts.map { $0.report.sliceLists[slice.name] ?? [:] })

@@ -113,7 +113,7 @@ package struct DataLoss: Sendable {
             return Piece.absent("No histogram of watch time: the log does not say how long anything was watched.")
         }
         let ticks = [1.0, 10, 60, 600, 3_600, 36_000]
-        func time(_ seconds: Double) -> String {
+        @Sendable func time(_ seconds: Double) -> String {
             seconds < 60
                 ? "\(Int(seconds)) s" : seconds < 3_600 ? "\(Int(seconds / 60)) min" : "\(Int(seconds / 3_600)) h"
         }

@@ -165,13 +165,14 @@ package struct Learned: Sendable {
             let points = epochs.filter { $0.isRefit == refit }.compactMap { epoch in
                 value(epoch).map { (x: Double(epoch.epoch), y: $0) }
             }
-            return Plot.Series(name, colour: colour, points)
+            return Plot.Series(name, colour: colour, .line, points)
         }
         // Epoch 0 is the linear part alone; its loss is not that of a step.
         func loss(_ epoch: Epoch) -> Double? { epoch.epoch == 0 ? nil : epoch.loss }
         let losses = [line("fit, before t_v", 1, false, loss), line("refit, before T", 2, true, loss)]
-        let quality = [line("with history", 1, false, \.warm), line("without", 2, false, \.cold)]
-        let measured = quality.flatMap(\.points)
+        let quality = line("", 1, false, \.warm)
+        let cold = Set(epochs.compactMap(\.cold))
+        let measured = quality.points
         var figures = [
             Piece.figure(
                 "loss",
@@ -187,11 +188,12 @@ package struct Learned: Sendable {
                     "validation",
                     Plot(
                         "NDCG on validation half A by epoch", x: x,
-                        y: .init("NDCG@20", Scale(covering: measured.map(\.y), including: [0])), quality),
-                    "NDCG@20 on validation half A.",
-                    "Epoch 0 is trend and co-watches alone."
+                        y: .init("NDCG@20", Scale(covering: measured.map(\.y))), [quality]),
+                    "NDCG@20 of learners with history, on validation half A.",
+                    "Epoch 0 is trend and co-watches alone; the axis does not start at 0."
+                        + (cold.count == 1 ? " Without history it stays at \(Format.metric(cold.first!))." : "")
                         + (best.map {
-                            " The best for learners with history is epoch \($0.epoch): \(Format.metric($0.warm!))."
+                            " The best is epoch \($0.epoch): \(Format.metric($0.warm!))."
                         } ?? "")))
         }
         return figures
@@ -243,7 +245,7 @@ package struct Learned: Sendable {
         guard let last = weights.last else { return Piece.absent("No blend weights.") }
         let ticks = [0, 1, 3, 10, 30, 100, 300].filter { $0 <= last.length }
         func series(_ name: String, _ colour: Int, _ value: (BlendWeight) -> Double) -> Plot.Series {
-            Plot.Series(name, colour: colour, weights.map { (x: Double($0.length + 1), y: value($0)) })
+            Plot.Series(name, colour: colour, .line, weights.map { (x: Double($0.length + 1), y: value($0)) })
         }
         let lines = [series("NCF", 1, \.ncf), series("GLMix", 2, \.glmix), series("recent", 3, \.recent)]
         let plot = Plot(
