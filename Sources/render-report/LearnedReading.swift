@@ -112,12 +112,13 @@ extension FinishedRun {
         let shard = try glmix.shard(values)
         let numbers = try shard.ragged("feature", as: UInt32.self).values
         let found = try shard.ragged("value", as: Double.self).values
-        let deviations = shard.has("deviation") ? try shard.ragged("deviation", as: Double.self).values : nil
-        guard numbers.count == found.count, deviations.map({ $0.count == found.count }) ?? true,
+        let variances = shard.has("variance") ? try shard.ragged("variance", as: Double.self).values : nil
+        guard numbers.count == found.count, variances.map({ $0.count == found.count }) ?? true,
             numbers.allSatisfy({ Int($0) < names.count })
         else { throw LecternError.data("\(shard.name): features, values and names do not match; run make train-glmix") }
-        let all = numbers.indices.filter { names[Int(numbers[$0])] != "intercept" }.map {
-            Learned.Coefficient(name: names[Int(numbers[$0])], value: found[$0], deviation: deviations?[$0])
+        let all = numbers.indices.filter { names[Int(numbers[$0])] != "intercept" }.map { at in
+            Learned.Coefficient(
+                name: names[Int(numbers[at])], value: found[at], deviation: variances.map { $0[at].squareRoot() })
         }
         return Array(all.sorted { (abs($1.value), $0.name) < (abs($0.value), $1.name) }.prefix(16))
     }
