@@ -22,7 +22,7 @@ WINDOW  ?=
 VARIANTS ?=
 
 R := $(OUT)/$(RUN)
-STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix blend export-topk evaluate
+STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix blend export-topk evaluate render-report
 TOOLS  := generate-logs prepare-run publish-run inspect-shards
 FLAGS  := --run $(R) $(if $(THREADS),--threads $(THREADS)) $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 SELF   := $(MAKE) --no-print-directory
@@ -59,9 +59,14 @@ status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lo
 inspect: ## Look into shards: make inspect STAGE=watched CMD=head
 	@bin/inspect-shards $(or $(CMD),ls) $(if $(FILE),$(FILE),$(R)/$(STAGE))
 
+report: render-report ## The page that explains a run: report/index.html
+
+history: ## Metrics of the published runs over time: history.html in OUT
+	@bin/render-report history --out $(OUT)
+
 ##@ Proof
 
-backtest: setup build ## The pipeline at earlier times, and what came after: CUTS="2020-11-18 .5 .6", WINDOW=…
+backtest: setup build ## The pipeline at earlier times, and what came after: CUTS=5 or CUTS="2020-11-18 .5 .6", WINDOW=…
 	@SET='$(SET)' Tools/backtest "$(DATASET)" "$(DATA)" "$(OUT)" "$(CUTS)" "$(WINDOW)"
 
 compare: setup build ## NCF and its variants beside all baselines at the cuts of a backtest; VARIANTS="name:settings …"
@@ -118,7 +123,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect lint format docs clean clean-run
+.PHONY: help all setup build test status inspect report history lint format docs clean clean-run
 .PHONY: backtest compare leak-check torture torture-short torture-long fuzz test-tsan bench bench-data dist dist-test
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
@@ -129,10 +134,12 @@ install-bin:
 	  if cmp -s .build/release/$$name bin/$$name; then rm -f bin/.$$name.new; else \
 	    cp .build/release/$$name bin/.$$name.new; mv bin/.$$name.new bin/$$name; fi; done
 
+# Whatever comes of it, OUT/metrics.prom tells a monitoring system.
 locked-run:
-	@$(SELF) prepared && $(SELF) dag && $(SELF) finish
+	@code=0; { $(SELF) prepared && $(SELF) dag && $(SELF) $(R)/report/manifest.json && $(SELF) finish; } || code=$$?; \
+	  bin/prepare-run monitoring --run $(R) --code $$code; exit $$code
 
-# All stages but no publication: what a backtest needs.
+# All stages but neither report nor publication: what a backtest needs.
 stages:
 	@$(LOCKED) locked-stages
 
@@ -158,7 +165,7 @@ finish:
 # What was published stays so, even if nobody reads what is shown.
 	@cat $(R)/metrics/table.txt || true
 	@bin/export-topk show --run $(R) --learners 3 || true
-	@(printf '\nlists: %s/topk   metrics: %s/metrics/metrics.json\nnext: make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)) || true
+	@(printf '\nreport: %s/report/index.html   lists: %s/topk\nnext: open the report, make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)) || true
 
 ##@ The stages
 
@@ -179,5 +186,11 @@ $(eval $(call stage,train-glmix,glmix,logs watched))
 $(eval $(call stage,blend,blended,logs watched cowatch ncf glmix))
 $(eval $(call stage,export-topk,topk,logs watched cowatch ncf glmix blended))
 $(eval $(call stage,evaluate,metrics,logs watched cowatch ncf glmix blended topk))
+$(eval $(call stage,render-report,report,logs watched cowatch ncf glmix blended topk metrics))
 
 $(R)/logs/manifest.json: $(R)/config/inputs.txt
+
+# The report shows the gates, so they are evaluated before it; publish-run evaluates them again and publishes.
+$(R)/report/manifest.json: $(R)/gates.json
+$(R)/gates.json: $(R)/metrics/manifest.json $(R)/config/publish-run.json bin/publish-run
+	@bin/publish-run $(FLAGS) --gates-only

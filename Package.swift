@@ -3,7 +3,7 @@ import PackageDescription
 
 // Floors (docs/architecture.md; Tests/ArchitectureTests holds the imports against them):
 //   0  system libraries, CKernels, LinearAlgebra, Shards     1  Platform, Metrics, ShardKinds
-//   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving
+//   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving, CourseMap, Reporting
 //   3  StoredModels, StageKit                                              4  one executable per stage
 // A target may import only lower floors (ShardKinds also Platform); the algorithms of floor 2 do not import each
 // other, and cannot touch files: only ShardKinds knows both the domain and the shards.
@@ -61,6 +61,8 @@ let package = Package(
         module("Baselines", ["Platform", "LinearAlgebra"]),
         module("Ranking", ["Platform", "LinearAlgebra", "Metrics"]),
         module("Serving", ["ShardKinds", "Platform", "Shards"]),
+        module("CourseMap", ["LinearAlgebra"]),
+        module("Reporting", ["Metrics"]),
         // Floor 3
         module("StoredModels", ["NeuralCF", "GLMix", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]),
         module("StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
@@ -75,6 +77,7 @@ let package = Package(
         stage("blend", algorithms + ["StoredModels"]),
         stage("export-topk", algorithms + ["Serving", "StoredModels"]),
         stage("evaluate", algorithms),
+        stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics", "Logs"]),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
         // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
@@ -94,6 +97,8 @@ let package = Package(
         tests("Baselines", ["Baselines"]),
         tests("Ranking", ["Ranking"]),
         tests("Serving", ["Serving"]),
+        tests("CourseMap", ["CourseMap", "LinearAlgebra"]),
+        tests("Reporting", ["Reporting", "Metrics"]),
         tests("StageKit", ["StageKit"]),
         tests("Architecture", []),
         tests("Pipeline", ["ShardKinds", "Shards", "Platform"]),

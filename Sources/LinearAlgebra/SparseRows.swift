@@ -19,6 +19,16 @@ package struct SparseRows: Sendable, Equatable {
     @inline(__always)
     package func range(_ row: Int) -> Range<Int> { offsets[row]..<offsets[row + 1] }
 
+    /// The value at (row, column), columns ascending; nil if none is stored. O(log of the row's length).
+    package func value(_ row: Int, _ column: UInt32) -> Float? {
+        var (low, high) = (offsets[row], offsets[row + 1])
+        while low < high {
+            let middle = (low + high) / 2
+            if columns[middle] < column { low = middle + 1 } else { high = middle }
+        }
+        return low < offsets[row + 1] && columns[low] == column ? values[low] : nil
+    }
+
     /// Columns become rows; within a new row the old row numbers ascend.
     package func transposed() -> SparseRows {
         var starts = [Int](repeating: 0, count: columnCount + 1)

@@ -11,6 +11,10 @@ package struct EvaluatedLearners: Sendable, Equatable {
     package private(set) var history: [Int] = []
     /// Empty: none known.
     package private(set) var segments: [String] = []
+    /// The learner's language; empty: none known.
+    package private(set) var languages: [String] = []
+    /// What the served list rests on (`Rung.label`); empty: not said.
+    package private(set) var rungs: [String] = []
     /// By model, then row.
     package private(set) var hits: [[RankedHits]]
 
@@ -23,11 +27,15 @@ package struct EvaluatedLearners: Sendable, Equatable {
     }
 
     /// - Parameter hits: by model.
-    package mutating func append(id: String, history: Int, segment: String, hits: [RankedHits]) {
+    package mutating func append(
+        id: String, history: Int, segment: String, language: String = "", rung: String = "", hits: [RankedHits]
+    ) {
         precondition(hits.count == models.count && Set(hits.map(\.relevantCount)).count <= 1)
         ids.append(id)
         self.history.append(history)
         segments.append(segment)
+        languages.append(language)
+        rungs.append(rung)
         for model in models.indices { self.hits[model].append(hits[model]) }
     }
 
@@ -37,6 +45,8 @@ package struct EvaluatedLearners: Sendable, Equatable {
         ids += other.ids
         history += other.history
         segments += other.segments
+        languages += other.languages
+        rungs += other.rungs
         for model in models.indices { hits[model] += other.hits[model] }
     }
 }

@@ -6,12 +6,12 @@ package struct ListStatistics: Sendable, Equatable {
     /// The cut-off.
     package let k: Int
     /// In how many lists each course stands.
-    package private(set) var counts: [Int]
+    package private(set) var counts: [Int32]
     package private(set) var lists = 0
 
     package init(courseCount: Int, k: Int) {
         self.k = k
-        counts = [Int](repeating: 0, count: courseCount)
+        counts = [Int32](repeating: 0, count: courseCount)
     }
 
     /// - Parameter ranked: best first; only the first k count.
@@ -38,10 +38,10 @@ package struct ListStatistics: Sendable, Equatable {
     /// - Parameter eligible: n; ineligible courses are in no list, so they are left out as zeros.
     package func gini(eligible n: Int) -> Double {
         let shown = counts.filter { $0 > 0 }.sorted()
-        let total = shown.reduce(0, +)
+        let total = shown.reduce(0) { $0 + Int($1) }
         if total == 0 || n == 0 { return 0 }
         precondition(shown.count <= n)
-        let weighted = zip(n - shown.count + 1...n, shown).reduce(0) { $0 + (2 * $1.0 - n - 1) * $1.1 }
+        let weighted = zip(n - shown.count + 1...n, shown).reduce(0) { $0 + (2 * $1.0 - n - 1) * Int($1.1) }
         return Double(weighted) / (Double(n) * Double(total))
     }
 
@@ -55,7 +55,7 @@ package struct ListStatistics: Sendable, Equatable {
         for (course, count) in counts.enumerated() where count > 0 {
             let share = Double(max(1, watches[course])) / Double(max(1, learners))
             sum += Double(count) * (0 - Scalar.log(share) / 0.6931471805599453)
-            entries += count
+            entries += Int(count)
         }
         return entries == 0 ? 0 : sum / Double(entries)
     }
@@ -69,15 +69,20 @@ package struct ListStatistics: Sendable, Equatable {
     }
 }
 
-/// Mean pairwise distance within one list, 0 for fewer than two courses. Ziegler et al. 2005,
-/// doi:10.1145/1060745.1060754.
-package func intraListDistance(_ ranked: ArraySlice<UInt32>, distance: (UInt32, UInt32) -> Double) -> Double {
-    var (sum, pairs) = (0.0, 0)
-    for i in ranked.indices {
-        for j in ranked.indices where j > i {
-            sum += distance(ranked[i], ranked[j])
-            pairs += 1
+/// Mean pairwise distance within one list at several cut-offs, from one pass; nil where the cut list has fewer than two
+/// courses. Ziegler et al. 2005, doi:10.1145/1060745.1060754 (intra-list similarity, as a distance).
+/// - Parameter cutoffs: ascending.
+/// - Complexity: O(k²) calls of `distance`, k the last cut-off.
+package func intraListDistances<Ranked: Collection>(
+    _ ranked: Ranked, cutoffs: [Int], distance: (Ranked.Element, Ranked.Element) -> Double
+) -> [Double?] {
+    let list = Array(ranked.prefix(cutoffs.last ?? 0))
+    var (sum, done) = (0.0, 0)
+    return cutoffs.map { k in
+        while done < min(k, list.count) {
+            for other in 0..<done { sum += distance(list[other], list[done]) }
+            done += 1
         }
+        return done < 2 ? nil : sum / Double(done * (done - 1) / 2)
     }
-    return pairs == 0 ? 0 : sum / Double(pairs)
 }

@@ -1,7 +1,6 @@
 import LinearAlgebra
 
-/// Means with intervals for the slices of one evaluation: all learners, warm and cold ones, by history length, by
-/// segment. Macro averages: every row (learner and cut) counts once.
+/// Means with intervals for the slices of one evaluation (`EvaluationSlices`). Macro averages: every row (learner and cut) counts once.
 package struct RankingSummary: Sendable, Equatable, Codable {
     package struct Slice: Sendable, Equatable, Codable {
         package var name: String
@@ -30,7 +29,7 @@ package struct RankingSummary: Sendable, Equatable, Codable {
     ) {
         (self.reference, models) = (reference, learners.models)
         let units = RankingSummary.units(learners.ids)
-        slices = RankingSummary.sliceRows(learners, historyBounds).map { name, rows in
+        slices = EvaluationSlices(historyBounds: historyBounds).rows(learners).map { name, rows in
             Slice(name, rows, learners, units, cutoffs, reference, bootstrap, workers)
         }
     }
@@ -45,25 +44,6 @@ package struct RankingSummary: Sendable, Equatable, Codable {
             numbers[id] = number
             return number
         }
-    }
-
-    /// Slices without rows are left out, but for `all`, `warm` and `cold`.
-    private static func sliceRows(_ learners: EvaluatedLearners, _ bounds: [Int]) -> [(String, [Int])] {
-        let all = Array(0..<learners.count)
-        var slices = [
-            ("all", all), ("warm", all.filter { learners.history[$0] > 0 }),
-            ("cold", all.filter { learners.history[$0] == 0 }),
-        ]
-        for (at, first) in bounds.enumerated() {
-            let end = at + 1 < bounds.count ? bounds[at + 1] : .max
-            let name = end == .max ? "history \(first)+" : "history \(first)-\(end - 1)"
-            let rows = all.filter { learners.history[$0] >= first && learners.history[$0] < end }
-            if !rows.isEmpty { slices.append((name, rows)) }
-        }
-        for segment in Set(learners.segments).subtracting([""]).sorted() {
-            slices.append(("segment \(segment)", all.filter { learners.segments[$0] == segment }))
-        }
-        return slices
     }
 }
 

@@ -18,6 +18,10 @@ package enum MetricsShards {
         package var history: [UInt32] = []
         /// Empty: none known.
         package var segments: [String] = []
+        /// Of the learner (`LearnerLanguages` of evaluate); empty: none known.
+        package var languages: [String] = []
+        /// What the served list rests on.
+        package var rungs: [String] = []
         /// Relevant courses in the window.
         package var relevant: [UInt32] = []
         /// By model, then row: ranks (from 1, ascending) at which relevant courses stand.
@@ -37,6 +41,8 @@ package enum MetricsShards {
         shard.add("id", Ragged(rows.ids))
         shard.add("history", rows.history)
         shard.add("segment", Ragged(rows.segments))
+        shard.add("language", Ragged(rows.languages))
+        shard.add("rung", Ragged(rows.rungs))
         shard.add("relevant", rows.relevant)
         for (model, lists) in zip(rows.models, rows.ranks) {
             var ranks = Ragged<UInt32>()
@@ -56,6 +62,8 @@ package enum MetricsShards {
         rows.ids = try shard.strings("id").strings
         rows.history = try shard.values("history")
         rows.segments = try shard.strings("segment").strings
+        rows.languages = try shard.strings("language").strings
+        rows.rungs = try shard.strings("rung").strings
         rows.relevant = try shard.values("relevant")
         rows.ranks = try models.map { model in
             let ranks = try shard.ragged("\(model).rank", as: UInt32.self)

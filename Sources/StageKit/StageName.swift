@@ -9,6 +9,7 @@ package enum StageName: String, CaseIterable, Sendable {
     case blend = "blend"
     case exportTopK = "export-topk"
     case evaluate = "evaluate"
+    case renderReport = "render-report"
     case publishRun = "publish-run"
 
     package var folder: String {
@@ -22,6 +23,7 @@ package enum StageName: String, CaseIterable, Sendable {
         case .blend: "blended"
         case .exportTopK: "topk"
         case .evaluate: "metrics"
+        case .renderReport: "report"
         case .publishRun: "published"
         }
     }
@@ -37,6 +39,10 @@ package enum StageName: String, CaseIterable, Sendable {
         case .blend: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix]
         case .exportTopK: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend]
         case .evaluate: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend, .exportTopK]
+        case .renderReport:
+            [
+                .importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend, .exportTopK, .evaluate,
+            ]
         case .publishRun: [.importLogs, .blend, .exportTopK, .evaluate]
         }
     }
@@ -54,6 +60,7 @@ package enum StageName: String, CaseIterable, Sendable {
         case .blend: ["run.seed", "blend", "export.exclude", "export.completed_fraction"]
         case .exportTopK: ["export"]
         case .evaluate: ["run.seed", "evaluate"]
+        case .renderReport: ["run.seed", "report"]
         case .publishRun: ["publish"]
         }
     }

@@ -12,8 +12,9 @@ struct ShardLabels {
     /// By row: courses that became relevant in the window, ascending; numbers from the catalogue's count on are courses
     /// that exist only after T.
     var relevant: [[UInt32]]
-    /// By row, for the known ones: segment or empty.
+    /// By row, for the known ones: segment, and language of the profile; or empty.
     var segments: [String]
+    var languages: [String]
 }
 
 /// `logs/` and `logs/after/` together: learners and courses that exist only after T have the numbers that follow those
@@ -26,7 +27,7 @@ struct AfterLogs {
     private let filter: WatchFilter
     /// By course number, those that exist only after T included.
     private let thresholds: [Float]
-    private let segmentNames: [String]
+    private let dictionaries: [String: ValueDictionary]
 
     init(run: String, logs: StageInput, watched: StageInput, catalogue: Catalogue) throws {
         self.logs = logs
@@ -40,8 +41,7 @@ struct AfterLogs {
         let filter = try WatchedShards.filter(watched)
         self.filter = filter
         thresholds = try (catalogue.duration + LogsShards.catalogue(after).duration).map(filter.threshold)
-        let segments = LogsShards.dictionary("learners.segment")
-        segmentNames = logs.has(segments) ? try LogsShards.dictionary(logs.shard(segments)).values : []
+        dictionaries = try LogsShards.learnerDictionaries(logs)
     }
 
     /// Times of the watches before and after T that pass the filter, unordered (`WatchFilter.relevantTimes`).
@@ -74,14 +74,16 @@ struct AfterLogs {
         return ShardLabels(
             ids: ids, knownLearners: known.count,
             relevant: (0..<ids.count).map { moments.courses[moments.range($0, from: from, to: to)].sorted() },
-            segments: segments(known, rows: ids.count))
+            segments: values("segment", known, rows: ids.count), languages: values("language", known, rows: ids.count))
     }
 
-    private func segments(_ known: Learners, rows: Int) -> [String] {
-        var segments = [String](repeating: "", count: rows)
-        if case .categorical(let codes, let valid)? = known.attributes.columns["segment"] {
-            for row in 0..<known.count where valid[row] { segments[row] = segmentNames[Int(codes[row])] }
+    /// A categorical profile column as text; empty where there is no value.
+    private func values(_ column: String, _ known: Learners, rows: Int) -> [String] {
+        var texts = [String](repeating: "", count: rows)
+        if case .categorical(let codes, let valid)? = known.attributes.columns[column] {
+            let names = dictionaries[column]?.values ?? []
+            for row in 0..<known.count where valid[row] { texts[row] = names[Int(codes[row])] }
         }
-        return segments
+        return texts
     }
 }

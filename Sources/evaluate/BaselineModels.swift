@@ -21,6 +21,7 @@ struct BaselineSource: Sendable {
 struct BaselineModels: Sendable {
     let time: Int64
     private let source: BaselineSource
+    private let similarity: SparseRows
     /// Moments before `time`.
     private let popular: [Float]
     private var constant: [Baseline: [Float]] = [:]
@@ -31,7 +32,7 @@ struct BaselineModels: Sendable {
     /// Fits what the given baselines need.
     /// - Parameter snapshot: the co-watch matrices of `time`.
     init(_ source: BaselineSource, snapshot: CoWatchSnapshot, at time: Int64, fitting baselines: [Baseline]) {
-        (self.source, self.time) = (source, time)
+        (self.source, self.time, similarity) = (source, time, snapshot.similarity)
         let counts = Popularity.counts(source.moments, courseCount: source.courseCount, to: time)
         popular = Popularity.scores(counts)
         let activity = CourseActivity(courseCount: source.courseCount, shards: source.moments)
@@ -56,6 +57,11 @@ struct BaselineModels: Sendable {
             case .mixed: break
             }
         }
+    }
+
+    /// Co-watch similarity of two courses; 0 beyond each one's best neighbours.
+    func cowatch(_ a: UInt32, _ b: UInt32) -> Float {
+        similarity.value(Int(a), b) ?? similarity.value(Int(b), a) ?? 0
     }
 
     /// - Parameter moments: those of the shard, perhaps with empty rows added for learners unknown before T.

@@ -14,7 +14,6 @@ struct EvaluationInputs {
     let settings: EvaluateSettings
     let after: AfterLogs
     let catalogue: Catalogue
-    let courseCount: Int
     /// By course: published before T, not retired by it.
     let eligible: [Bool]
 
@@ -31,11 +30,14 @@ struct EvaluationInputs {
         let windows = try TimeWindows(watched.manifest)
         self.windows = windows
         settings = EvaluateSettings(stage.slice, labelWindow: windows.labelWindow)
-        catalogue = try LogsShards.catalogue(logs)
-        courseCount = catalogue.count
-        eligible = (0..<courseCount).map { [catalogue] in catalogue.isEligible($0, at: windows.asOf) }
+        let catalogue = try LogsShards.catalogue(logs)
+        self.catalogue = catalogue
+        eligible = (0..<catalogue.count).map { catalogue.isEligible($0, at: windows.asOf) }
         after = try AfterLogs(run: stage.run, logs: logs, watched: watched, catalogue: catalogue)
     }
+
+    var courseCount: Int { catalogue.count }
+    private var slices: EvaluationSlices { EvaluationSlices(historyBounds: settings.historyBuckets) }
 
     /// End of the window, nil if nothing follows T.
     func windowEnd() throws -> Int64? {
@@ -68,7 +70,11 @@ struct EvaluationInputs {
             courseCount: courseCount)
         return Evaluation(
             watched: watched, after: after, baselines: baselines, baselineModels: models, stored: stored,
-            eligible: eligible, windows: windows, end: end, cutoffs: settings.cutoffs)
+            eligible: eligible, windows: windows, end: end, cutoffs: settings.cutoffs, slices: slices,
+            languages: HistoryLanguages(catalogue),
+            statistics: SliceStatistics(
+                courseCount: courseCount, models: baselines.count + StoredLists.names.count,
+                cutoffs: settings.cutoffs))
     }
 
     /// Fills the report, unless no learner has a relevant course.
@@ -94,20 +100,33 @@ struct EvaluationInputs {
         report.ranking = RankingSummary(
             learners, cutoffs: settings.cutoffs, historyBounds: settings.historyBuckets, reference: "blend",
             bootstrap: bootstrap, workers: stage.workers)
-        for (model, name) in models.enumerated() {
-            for (at, k) in settings.cutoffs.enumerated() where k <= depths[model] {
-                var statistics = ListStatistics(courseCount: courseCount, k: k)
-                for result in results { statistics += result.statistics[model][at] }
-                report.lists[name, default: [:]][String(k)] = numbers(statistics, counts, report.eligibleCourses[0])
-            }
+        for slice in report.ranking!.slices {
+            let numbers = lists(slice.name, models, depths, evaluation, results, counts)
+            if slice.name == "all" { report.lists = numbers } else { report.sliceLists[slice.name] = numbers }
         }
     }
 
-    private func numbers(_ statistics: ListStatistics, _ counts: Counts, _ eligible: Int) -> MetricsReport.Lists {
-        MetricsReport.Lists(
-            coverage: statistics.coverage(eligible: eligible), gini: statistics.gini(eligible: eligible),
-            novelty: statistics.novelty(watches: counts.all, learners: counts.learners),
-            overlap: statistics.meanOverlap)
+    /// What the lists of a slice are as a whole: model → k → numbers.
+    private func lists(
+        _ slice: String, _ models: [String], _ depths: [Int], _ evaluation: Evaluation, _ results: [ShardResult],
+        _ counts: Counts
+    ) -> [String: [String: MetricsReport.Lists]] {
+        let eligible = eligible.count { $0 }
+        let statistics = evaluation.statistics[slice]
+        var lists: [String: [String: MetricsReport.Lists]] = [:]
+        for (model, name) in models.enumerated() {
+            for (at, k) in settings.cutoffs.enumerated() where k <= depths[model] {
+                let found = statistics[model][at]
+                let distances = results.map { $0.distances[slice]?[model][at] ?? MeanDistance() }
+                let measured = distances.reduce(0) { $0 + $1.lists }
+                lists[name, default: [:]][String(k)] = MetricsReport.Lists(
+                    coverage: found.coverage(eligible: eligible), gini: found.gini(eligible: eligible),
+                    novelty: found.novelty(watches: counts.all, learners: counts.learners),
+                    diversity: measured == 0 ? nil : treeSum(distances.map(\.sum)) / Double(measured),
+                    overlap: found.meanOverlap)
+            }
+        }
+        return lists
     }
 
     private func sum(_ results: [ShardResult], _ value: (ShardResult) -> Int) -> Int {

@@ -10,6 +10,8 @@ struct MetricsReport: Codable {
         var coverage: Double
         var gini: Double
         var novelty: Double
+        /// nil: no list has two courses.
+        var diversity: Double?
         var overlap: Double
     }
 
@@ -34,15 +36,32 @@ struct MetricsReport: Codable {
     var counts: [String: Int] = [:]
     /// Model → k → number; for several cuts their mean.
     var lists: [String: [String: Lists]] = [:]
+    /// The same for each other slice.
+    var sliceLists: [String: [String: [String: Lists]]] = [:]
     var ranking: RankingSummary?
     var validation: [Validation]?
+    /// Each cut by itself, where several are pooled.
+    var cuts: [Cut]?
+
+    struct Cut: Codable {
+        var asOf: Int64
+        var learners: Int
+        /// Model → `ndcg@20` → mean over all learners with its interval.
+        var metrics: [String: [String: Interval]]
+
+        enum CodingKeys: String, CodingKey {
+            case asOf = "as_of"
+            case learners, metrics
+        }
+    }
 
     enum CodingKeys: String, CodingKey {
         case protocolName = "protocol"
         case asOf = "as_of"
         case windowEnd = "window_end"
         case eligibleCourses = "eligible_courses"
-        case counts, lists, ranking, validation
+        case sliceLists = "slice_lists"
+        case counts, lists, ranking, validation, cuts
     }
 
     static let afterT =
@@ -73,16 +92,33 @@ struct MetricsReport: Codable {
         if let validation { return text + Self.text(validation) }
         guard let ranking else { return text }
         text += ranking.text(slices: ["warm", "cold", "all"], k: k)
-        return text + "\n" + listsText(k, models: ranking.models)
+        return text + "\n" + listsText(k, models: ranking.models) + cutsText(k, models: ranking.models)
+    }
+
+    /// Each model's NDCG cut by cut, and how far the cuts lie apart.
+    private func cutsText(_ k: Int, models: [String]) -> String {
+        guard let cuts, cuts.count > 1 else { return "" }
+        let name = RankingSummary.name(.ndcg, k)
+        var lines = [["NDCG@\(k) by cut"] + cuts.map { String(Moment.text($0.asOf).prefix(10)) } + ["spread"]]
+        lines.append(["learners"] + cuts.map { String($0.learners) } + [""])
+        for model in models {
+            let found = cuts.map { $0.metrics[model]?[name]?.mean }
+            let known = found.compactMap { $0 }
+            guard let low = known.min(), let high = known.max() else { continue }
+            lines.append(
+                [model] + found.map { $0.map(RankingSummary.number) ?? "–" } + [RankingSummary.number(high - low)])
+        }
+        return "\n" + RankingSummary.aligned(lines)
     }
 
     private func listsText(_ k: Int, models: [String]) -> String {
-        var lines = [["lists at \(k)", "coverage", "Gini", "novelty (bits)", "mean overlap"]]
+        var lines = [["lists at \(k)", "coverage", "Gini", "novelty (bits)", "diversity", "mean overlap"]]
         for model in models {
             guard let numbers = lists[model]?[String(k)] else { continue }
             lines.append([
                 model, RankingSummary.number(numbers.coverage), RankingSummary.number(numbers.gini),
-                String(format: "%.2f", numbers.novelty), RankingSummary.number(numbers.overlap),
+                String(format: "%.2f", numbers.novelty), numbers.diversity.map(RankingSummary.number) ?? "–",
+                RankingSummary.number(numbers.overlap),
             ])
         }
         return RankingSummary.aligned(lines)

@@ -79,22 +79,35 @@ struct Pool: ParsableCommand {
         report.ranking = RankingSummary(
             learners, cutoffs: cuts[0].cutoffs, historyBounds: [1, 5, 20], reference: reference, bootstrap: bootstrap,
             workers: Workers(count: threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)))
-        report.lists = meanLists(cuts)
+        report.cuts = cuts.compactMap { cut in
+            cut.report.ranking?["all"].map {
+                .init(asOf: cut.report.asOf[0], learners: $0.learners, metrics: $0.metrics)
+            }
+        }
+        report.lists = meanLists(cuts.map(\.report.lists))
+        for slice in report.ranking!.slices where slice.name != "all" {
+            report.sliceLists[slice.name] = meanLists(cuts.map { $0.report.sliceLists[slice.name] ?? [:] })
+        }
         return report
     }
 
-    /// Coverage and the like belong to one catalogue at one time: their mean over the cuts.
-    private func meanLists(_ cuts: [Cut]) -> [String: [String: MetricsReport.Lists]] {
+    /// Coverage and the like belong to one catalogue at one time: their mean over the cuts, where every cut has them.
+    private func meanLists(
+        _ cuts: [[String: [String: MetricsReport.Lists]]]
+    ) -> [String: [String: MetricsReport.Lists]] {
         var means: [String: [String: MetricsReport.Lists]] = [:]
-        for (model, byCutoff) in cuts[0].report.lists {
+        for (model, byCutoff) in cuts[0] {
             for k in byCutoff.keys {
-                let all = cuts.compactMap { $0.report.lists[model]?[k] }
+                let all = cuts.compactMap { $0[model]?[k] }
                 if all.count < cuts.count { continue }
                 func mean(_ value: (MetricsReport.Lists) -> Double) -> Double {
                     all.reduce(0) { $0 + value($1) } / Double(all.count)
                 }
+                let diverse = all.compactMap(\.diversity)
                 means[model, default: [:]][k] = MetricsReport.Lists(
-                    coverage: mean(\.coverage), gini: mean(\.gini), novelty: mean(\.novelty), overlap: mean(\.overlap))
+                    coverage: mean(\.coverage), gini: mean(\.gini), novelty: mean(\.novelty),
+                    diversity: diverse.count < all.count ? nil : diverse.reduce(0, +) / Double(diverse.count),
+                    overlap: mean(\.overlap))
             }
         }
         return means

@@ -7,8 +7,8 @@ import Shards
 /// Everything one learner shard adds to an evaluation.
 struct ShardResult {
     var learners: MetricsShards.LearnerMetrics
-    /// By model, then cut-off.
-    var statistics: [[ListStatistics]]
+    /// Slice → model → cut-off.
+    var distances: [String: [[MeanDistance]]] = [:]
     /// By model: the longest list.
     var longest: [Int]
     /// Learners without a relevant course in the window.
@@ -33,6 +33,9 @@ struct Evaluation {
     let windows: TimeWindows
     let end: Int64
     let cutoffs: [Int]
+    let slices: EvaluationSlices
+    let languages: HistoryLanguages
+    let statistics: SliceStatistics
 
     var models: [String] { baselines.map(\.name) + StoredLists.names }
     var depth: Int { cutoffs.last ?? 0 }
@@ -40,16 +43,16 @@ struct Evaluation {
     func shard(_ shard: Int) throws -> ShardResult {
         let moments = try WatchedShards.moments(watched.shard(WatchedShards.moments(shard, of: after.shards)))
         let labels = try after.labels(shard, from: windows.asOf, to: end)
-        let lists = try stored.lists(shard, learners: labels.knownLearners)
+        let (lists, rungs) = try stored.lists(shard, learners: labels.knownLearners)
         var result = ShardResult(
             learners: .init(models: models, depths: models.map { _ in depth }),
-            statistics: models.map { _ in cutoffs.map { ListStatistics(courseCount: eligible.count, k: $0) } },
             longest: models.map { _ in 0 })
         // A learner who appears only after T has an empty row of moments.
         var extended = moments
         while extended.learnerCount < labels.ids.count { extended.offsets.append(moments.courses.count) }
         let scorers = baselines.map { baselineModels.scorer($0.baseline, shard: shard, moments: extended) }
         var maker = ListMaker(eligible: eligible, depth: depth)
+        var shown: [(slices: [String], lists: [[UInt32]])] = []
         for row in labels.ids.indices {
             if labels.relevant[row].isEmpty {
                 result.skipped += 1
@@ -64,26 +67,51 @@ struct Evaluation {
                 found += stored.defaultLists.map { Array($0.prefix(depth)) }
                 result.newLearners += 1
             }
-            add(found, labels, row, history: extended.range(row).count, to: &result)
+            let history = extended.courses[extended.range(row)]
+            result.learners.history.append(UInt32(history.count))
+            result.learners.languages.append(
+                labels.languages[row].isEmpty ? languages.name(of: history) : labels.languages[row])
+            result.learners.rungs.append(row < labels.knownLearners ? rungs[row].label : stored.defaultRung)
+            add(found, labels, row, to: &result)
+            shown.append((sliceNames(result.learners), found))
         }
+        statistics.add(shown)
+        for (slices, lists) in shown { addDistances(lists, slices, to: &result) }
         return result
     }
 
-    private func add(
-        _ lists: [[UInt32]], _ labels: ShardLabels, _ row: Int, history: Int, to result: inout ShardResult
-    ) {
+    /// Of the row added last.
+    private func sliceNames(_ rows: MetricsShards.LearnerMetrics) -> [String] {
+        let row = rows.count - 1
+        return slices.names(
+            history: Int(rows.history[row]), segment: rows.segments[row], language: rows.languages[row],
+            rung: rows.rungs[row])
+    }
+
+    /// Distance of two courses: 1 − their co-watch similarity at T.
+    private func addDistances(_ lists: [[UInt32]], _ slices: [String], to result: inout ShardResult) {
+        let empty = models.map { _ in cutoffs.map { _ in MeanDistance() } }
+        for (model, list) in lists.enumerated() {
+            let distances = intraListDistances(list, cutoffs: cutoffs) { 1 - Double(baselineModels.cowatch($0, $1)) }
+            for slice in slices {
+                for at in cutoffs.indices {
+                    result.distances[slice, default: empty][model][at].add(distances[at])
+                }
+            }
+        }
+    }
+
+    private func add(_ lists: [[UInt32]], _ labels: ShardLabels, _ row: Int, to result: inout ShardResult) {
         let relevant = labels.relevant[row]
         result.relevant += relevant.count
         result.unreachable += relevant.count { Int($0) >= eligible.count || !eligible[Int($0)] }
         result.learners.ids.append(labels.ids[row])
-        result.learners.history.append(UInt32(history))
         result.learners.segments.append(labels.segments[row])
         result.learners.relevant.append(UInt32(relevant.count))
         for (model, list) in lists.enumerated() {
             let hits = RankedHits(ranked: list, relevant: relevant)
             result.learners.ranks[model].append(hits.ranks.map { UInt32($0) })
             result.longest[model] = max(result.longest[model], list.count)
-            for at in cutoffs.indices { result.statistics[model][at].add(list) }
         }
     }
 }
@@ -94,6 +122,7 @@ extension EvaluatedLearners {
         for row in 0..<rows.count {
             append(
                 id: rows.ids[row], history: Int(rows.history[row]), segment: rows.segments[row],
+                language: rows.languages[row], rung: rows.rungs[row],
                 hits: rows.ranks.map {
                     RankedHits(ranks: $0[row].map { Int($0) }, relevantCount: Int(rows.relevant[row]))
                 })

@@ -12,18 +12,22 @@ struct StoredLists {
     let courseCount: Int
     /// For learners unknown before T: what a serving layer would show them. A model alone has none: the blend's.
     private let defaults: (blend: [UInt32], export: [UInt32])
+    /// The rung of the default list.
+    let defaultRung: String
 
     init(blended: StageInput, topk: StageInput, shards: Int, courseCount: Int) throws {
         (self.blended, self.topk, self.shards, self.courseCount) = (blended, topk, shards, courseCount)
         let candidates = try BlendedShards.candidates(blended.shard(BlendedShards.defaults)).lists
-        let exported = try TopKShards.lists(topk.shard(TopKShards.defaults)).lists
+        let served = try TopKShards.lists(topk.shard(TopKShards.defaults))
+        let exported = served.lists
+        defaultRung = served.rungs.first?.label ?? ""
         defaults = (
             candidates.count > 0 ? Array(candidates[0]) : [], exported.count > 0 ? Array(exported[0]) : []
         )
     }
 
-    /// By name, the lists of a shard's learners, checked.
-    func lists(_ shard: Int, learners: Int) throws -> [RankedLists] {
+    /// By name, the lists of a shard's learners, checked; and the rungs of the exported ones.
+    func lists(_ shard: Int, learners: Int) throws -> (lists: [RankedLists], rungs: [Rung]) {
         let single = try BlendedShards.single(blended.shard(BlendedShards.single(shard, of: shards)))
         let blend = try BlendedShards.candidates(blended.shard(BlendedShards.candidates(shard, of: shards)))
         let export = try TopKShards.lists(topk.shard(TopKShards.topk(shard, of: shards)))
@@ -35,7 +39,7 @@ struct StoredLists {
             }
             try check(lists, "\(folder): shard \(shard): \(name)")
         }
-        return all
+        return (all, export.rungs)
     }
 
     /// By name, for a learner unknown before T.

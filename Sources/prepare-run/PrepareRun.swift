@@ -11,6 +11,6 @@ struct PrepareRun: ParsableCommand {
         commandName: "prepare-run",
         abstract: "Checks the whole configuration, writes each stage's slice of it, and repairs a killed run.",
         version: Lectern.release,
-        subcommands: [Prepare.self, Status.self, Cuts.self, Defaults.self],
+        subcommands: [Prepare.self, Status.self, Monitoring.self, Cuts.self, Defaults.self],
         defaultSubcommand: Prepare.self)
 }

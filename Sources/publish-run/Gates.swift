@@ -40,7 +40,8 @@ struct Gates {
                 + "; look at \(inputs.run)/metrics, and raise the limit only if the run is right")
     }
 
-    /// `<run>/gates.json`, for people and the report.
+    /// `<run>/gates.json`, for people and the report: left alone if it says the same already, so that make does not
+    /// render the report again.
     func record(_ run: String) throws {
         let list = results.map { result -> Value in
             .map([
@@ -48,7 +49,9 @@ struct Gates {
                 "passes": .boolean(result.passes), "line": .text(result.line),
             ])
         }
-        try FileSystem.replace(run + "/gates.json", with: Value.list(list).jsonBytes())
+        let (path, bytes) = (run + "/gates.json", Value.list(list).jsonBytes())
+        if FileSystem.exists(path), try FileSystem.read(path) == bytes { return }
+        try FileSystem.replace(path, with: bytes)
     }
 
     /// The blend must beat popularity on the validation table by more than chance.

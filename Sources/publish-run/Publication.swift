@@ -26,7 +26,7 @@ struct Publication {
     }
 
     private func fill(_ folder: String, _ now: PublishedLists, _ difference: ListDifference?) throws {
-        for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
+        for stage in StageName.allCases where ![.prepareRun, .renderReport, .publishRun].contains(stage) {
             try link(stage, into: folder)
         }
         let report = inputs.run + "/report"

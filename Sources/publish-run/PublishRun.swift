@@ -23,6 +23,9 @@ struct PublishRun: ParsableCommand {
 
     @OptionGroup var options: StageOptions
 
+    @Flag(help: "Only evaluate the gates and write <run>/gates.json, for the report; a failed gate is no error.")
+    var gatesOnly = false
+
     func run() throws {
         try reportingErrors(StageName.publishRun.rawValue, options.talk, run: options.run) { log in
             let lock = try RunLock(run: options.run)
@@ -31,6 +34,10 @@ struct PublishRun: ParsableCommand {
             let shelf = try Shelf(run: options.run, log: log)
             let outLock = try RunLock(run: shelf.out)
             try shelf.tidy()
+            if gatesOnly {
+                try record(inputs, shelf, log)
+                return
+            }
             if shelf.serves(inputs.publicationName) {
                 log.info("done: \(shelf.path(inputs.publicationName)) is current already")
             } else {
@@ -64,5 +71,18 @@ struct PublishRun: ParsableCommand {
             log.warning("\(error.message.prefix { $0 != ";" }); taken as nothing published before")
             return nil
         }
+    }
+
+    /// What is published already keeps the gates it passed: its churn was measured against what served before it.
+    private func record(_ inputs: PublicationInputs, _ shelf: Shelf, _ log: Logger) throws {
+        let note = inputs.run + "/gates.json"
+        if shelf.serves(inputs.publicationName), let bytes = try? FileSystem.read(note) {
+            try FileSystem.replace(note, with: bytes)
+            return
+        }
+        let difference = try Self.difference(
+            PublishedLists(topk: inputs.topk), shelf.current, Workers(count: 1), log)
+        try Gates(inputs, churn: difference?.churn).evaluate().record(inputs.run)
+        log.info("gates: \(note)")
     }
 }

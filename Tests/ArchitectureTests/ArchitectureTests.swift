@@ -9,12 +9,13 @@ private let floors: [[String]] = [
     ["LinearAlgebra", "Shards"],
     ["Platform", "Metrics"],
     ["ShardKinds"],
-    ["Logs", "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Serving"],
+    ["Logs", "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Serving", "CourseMap", "Reporting"],
     ["StoredModels", "StageKit"],
 ]
 /// Floor 2's algorithms are pure mathematics: no files, clock, environment, logging.
 private let pure: Set = [
-    "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Metrics", "Platform", "LinearAlgebra",
+    "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "CourseMap", "Reporting", "Metrics", "Platform",
+    "LinearAlgebra",
 ]
 private let impureModules: Set = [
     "Foundation", "Glibc", "Shards", "ShardKinds", "Logging", "StageKit", "CZlib", "CLibdeflate",

@@ -104,8 +104,9 @@ private func close(_ a: Double, _ b: Double) -> Bool { abs(a - b) < 1e-7 }
     }
 
     @Test func diversity() {
-        // |0−1|, |0−3|, |1−3|
-        #expect(close(intraListDistance([0, 1, 3]) { abs(Double($0) - Double($1)) }, 2))
-        #expect(intraListDistance([7]) { _, _ in 1 } == 0)
+        // |0−1| = 1; then |0−3| + |1−3| = 5, six in all over three pairs; the list ends before 5.
+        let found = intraListDistances([0, 1, 3], cutoffs: [1, 2, 3, 5]) { abs(Double($0) - Double($1)) }
+        #expect(found == [nil, 1, 2, 2])
+        #expect(intraListDistances([7], cutoffs: [2]) { _, _ in 1 } == [nil])
     }
 }

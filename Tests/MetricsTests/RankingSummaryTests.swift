@@ -8,9 +8,9 @@ import Testing
     func learners() -> EvaluatedLearners {
         var rows = EvaluatedLearners(models: ["popular", "blend"], depths: [2, 2])
         func hits(_ ranks: [Int]) -> RankedHits { RankedHits(ranks: ranks, relevantCount: 2) }
-        rows.append(id: "x", history: 0, segment: "s", hits: [hits([]), hits([1])])
-        rows.append(id: "y", history: 3, segment: "", hits: [hits([2]), hits([1, 2])])
-        rows.append(id: "z", history: 9, segment: "s", hits: [hits([1]), hits([])])
+        rows.append(id: "x", history: 0, segment: "s", language: "de", rung: "trend", hits: [hits([]), hits([1])])
+        rows.append(id: "y", history: 3, segment: "", language: "en", rung: "towers", hits: [hits([2]), hits([1, 2])])
+        rows.append(id: "z", history: 9, segment: "s", language: "en", rung: "towers", hits: [hits([1]), hits([])])
         return rows
     }
 
@@ -22,8 +22,14 @@ import Testing
 
     @Test func slicesAndMeans() {
         let result = summary(learners())
-        #expect(result.slices.map(\.name) == ["all", "warm", "cold", "history 1-4", "history 5+", "segment s"])
-        #expect(result.slices.map(\.rows) == [3, 2, 1, 1, 1, 2])
+        let names = [
+            "all", "warm", "cold", "history 1-4", "history 5+", "segment s", "language de", "language en",
+            "rung towers", "rung trend",
+        ]
+        #expect(result.slices.map(\.name) == names)
+        #expect(result.slices.map(\.rows) == [3, 2, 1, 1, 1, 2, 1, 2, 2, 1])
+        // y: ½ − 1 and z: ½ − 0, popular minus blend at 2; the difference is blend − popular.
+        #expect(abs(result["language en"]!.differences["popular"]!["recall@2"]!.mean) < 1e-12)
         let all = result["all"]!
         #expect(abs(all.metrics["blend"]!["recall@2"]!.mean - 0.5) < 1e-12)  // ½, 1, 0
         #expect(abs(all.metrics["popular"]!["recall@2"]!.mean - 1.0 / 3) < 1e-12)  // 0, ½, ½

@@ -1,7 +1,7 @@
 /// Every parameter of `pipeline.yaml`, in the order of the file. Each section has a file beside this one.
 package enum Parameters {
     package static let all: [Parameter] =
-        run + importing + filter + cowatch + ncf + glmix + blend + export + evaluate + publish
+        run + importing + filter + cowatch + ncf + glmix + blend + export + evaluate + report + publish
 
     /// What each section is about, for the shipped file and the reference page.
     package static let sections: [(name: String, meaning: String)] = [
@@ -14,6 +14,7 @@ package enum Parameters {
         ("blend", "blend: one list from two models"),
         ("export", "export-topk: the final lists"),
         ("evaluate", "evaluate: metrics against what came after T"),
+        ("report", "render-report: the page that explains a run"),
         ("publish", "publish-run: gates before a run goes live"),
     ]
 

@@ -1,0 +1,69 @@
+import Metrics
+import Platform
+import Synchronization
+
+/// In how many lists each course stands, by slice, model and cut-off. One table for all threads: counts are integers, so
+/// the order in which shards arrive cannot show.
+final class SliceStatistics: Sendable {
+    /// Slice → model → cut-off.
+    private let table = Mutex<[String: [[ListStatistics]]]>([:])
+    private let empty: [[ListStatistics]]
+
+    init(courseCount: Int, models: Int, cutoffs: [Int]) {
+        let row = cutoffs.map { ListStatistics(courseCount: courseCount, k: $0) }
+        empty = [[ListStatistics]](repeating: row, count: models)
+    }
+
+    /// - Parameter learners: each one's slices, and lists by model.
+    func add(_ learners: [(slices: [String], lists: [[UInt32]])]) {
+        table.withLock { table in
+            for (slices, lists) in learners {
+                for slice in slices {
+                    for (model, list) in lists.enumerated() {
+                        for at in empty[model].indices { table[slice, default: empty][model][at].add(list) }
+                    }
+                }
+            }
+        }
+    }
+
+    subscript(slice: String) -> [[ListStatistics]] { table.withLock { $0[slice] } ?? empty }
+}
+
+/// The mean distance within lists, in parts: one per shard, added in shard order.
+struct MeanDistance {
+    var sum = 0.0
+    /// Lists of at least two courses.
+    var lists = 0
+
+    mutating func add(_ distance: Double?) {
+        guard let distance else { return }
+        sum += distance
+        lists += 1
+    }
+}
+
+/// The language of most of a learner's courses, for platforms whose profiles do not say it; ties to the smaller code.
+struct HistoryLanguages {
+    private let codes: [UInt32]
+    private let valid: [Bool]
+    private let names: [String]
+
+    /// Without a `language` column of courses no learner has one.
+    init(_ catalogue: Catalogue) {
+        guard case .categorical(let codes, let valid)? = catalogue.attributes.columns["language"] else {
+            (codes, valid, names) = ([], [], [])
+            return
+        }
+        (self.codes, self.valid, names) = (codes, valid, catalogue.dictionaries["language"]?.values ?? [])
+    }
+
+    func name(of courses: ArraySlice<UInt32>) -> String {
+        var counts: [UInt32: Int] = [:]
+        for course in courses where Int(course) < codes.count && valid[Int(course)] {
+            counts[codes[Int(course)], default: 0] += 1
+        }
+        let most = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }
+        return most.map { names[Int($0.key)] } ?? ""
+    }
+}
