@@ -69,6 +69,9 @@ leak-check: setup build ## Change everything after T and show that nothing befor
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
 	@Tools/bench
 
+bench-glmix: setup build ## GLMix's solvers against LIBLINEAR, PyTorch and SciPy (about 2 GB of memory and disk)
+	@Tools/bench-glmix
+
 ##@ Care
 
 lint: ## Formatting and style
@@ -87,7 +90,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
+.PHONY: help all setup build test status inspect backtest leak-check bench bench-glmix lint format docs clean clean-run
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.

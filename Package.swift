@@ -76,6 +76,10 @@ let package = Package(
         stage("evaluate", algorithms),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
+        // Benchmarks
+        .executableTarget(
+            name: "bench-glmix", dependencies: ["GLMix", "LinearAlgebra"], path: "Tests/Benchmarks/GLMix",
+            exclude: ["peers.py"]),
         // Tests
         tests("LinearAlgebra", ["LinearAlgebra"]),
         tests("Shards", ["Shards"]),
@@ -85,7 +89,7 @@ let package = Package(
         tests("Logs", ["Logs"]),
         tests("CoWatch", ["CoWatch"]),
         tests("NeuralCF", ["NeuralCF"]),
-        tests("GLMix", ["GLMix"]),
+        tests("GLMix", ["GLMix", "Metrics"]),
         tests("Baselines", ["Baselines"]),
         tests("Ranking", ["Ranking"]),
         tests("Serving", ["Serving"]),

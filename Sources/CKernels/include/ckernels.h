@@ -33,4 +33,5 @@ double lk_log(double x);
 double lk_log1pexp(double x);
 
 #include "ckernels_cowatch.h"
+#include "ckernels_glmix.h"
 #endif
