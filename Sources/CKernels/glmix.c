@@ -92,7 +92,7 @@ static inline __attribute__((always_inline)) v8 widened(const float *p) {
     return x;
 }
 
-CLONES double lk_logistic(size_t n, const double *z, const uint8_t *positive, const float *weight, double scale,
+CLONES double lk_logistic_rows(size_t n, const double *z, const uint8_t *positive, const float *weight, double scale,
                           double *first, double *second) {
     v8 total = 0.0;
     size_t i = 0;

@@ -8,7 +8,7 @@ package enum LogisticRows {
     package static func evaluate(
         _ n: Int, _ z: UnsafePointer<Double>, positive: UnsafePointer<UInt8>, weights: UnsafePointer<Float>,
         scale: Double = 1, first: UnsafeMutablePointer<Double>, second: UnsafeMutablePointer<Double>
-    ) -> Double { lk_logistic(n, z, positive, weights, scale, first, second) }
+    ) -> Double { lk_logistic_rows(n, z, positive, weights, scale, first, second) }
 }
 
 /// Products with some compressed sparse rows; `starts` has one more element than there are rows.

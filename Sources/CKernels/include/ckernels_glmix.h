@@ -7,7 +7,7 @@
 
 /// Logistic loss ℓ(z, y) = log(1 + e^{−z}) for y = 1, log(1 + e^z) for y = 0, of n rows with weights scale·weight.
 /// Writes first = w·ℓ′(z) and second = w·ℓ″(z); returns Σ w·ℓ over 8 lanes. No margin overflows.
-double lk_logistic(size_t n, const double *z, const uint8_t *positive, const float *weight, double scale,
+double lk_logistic_rows(size_t n, const double *z, const uint8_t *positive, const float *weight, double scale,
                    double *first, double *second);
 
 /// out[i] += Σ values[at]·v[columns[at]] over starts[i] ≤ at < starts[i + 1], in 4 lanes; i < rows.
