@@ -94,6 +94,9 @@ bench: setup build ## A generated platform of 200,000 learners × 16,000 courses
 bench-data: setup build ## import-logs against pyarrow, co-watch similarity against sparse_dot_topn
 	@Tests/Benchmarks/data-path.sh
 
+bench-glmix: setup build ## GLMix's solvers against LIBLINEAR, PyTorch and SciPy (about 2 GB of memory and disk)
+	@Tools/bench-glmix
+
 ##@ Shipping
 
 dist: ## dist/lectern-….tar.gz: executables, Swift's runtime libraries, man pages, completions
@@ -124,7 +127,8 @@ clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
 .PHONY: help all setup build test status inspect report history lint format docs clean clean-run
-.PHONY: backtest compare leak-check torture torture-short torture-long fuzz test-tsan bench bench-data dist dist-test
+.PHONY: backtest compare leak-check torture torture-short torture-long fuzz test-tsan
+.PHONY: bench bench-data bench-glmix dist dist-test
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.

@@ -80,6 +80,10 @@ let package = Package(
         stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics", "Logs"]),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
+        // Benchmarks
+        .executableTarget(
+            name: "bench-glmix", dependencies: ["GLMix", "LinearAlgebra"], path: "Tests/Benchmarks/GLMix",
+            exclude: ["peers.py"]),
         // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
         .target(
             name: "FuzzTargets", dependencies: ["Logs", "StageKit", "Shards"], path: "Tests/FuzzTargets"),
@@ -93,7 +97,7 @@ let package = Package(
         tests("Logs", ["Logs"]),
         tests("CoWatch", ["CoWatch"]),
         tests("NeuralCF", ["NeuralCF"]),
-        tests("GLMix", ["GLMix"]),
+        tests("GLMix", ["GLMix", "Metrics"]),
         tests("Baselines", ["Baselines"]),
         tests("Ranking", ["Ranking"]),
         tests("Serving", ["Serving"]),

@@ -16,6 +16,11 @@ struct GLMixSettings {
     let kappa: Double
     let passes: Int
     let tolerance: Double
+    let variances: VarianceKind
+    /// Trials of the search for λ's; 0: none.
+    let trials: Int
+    /// Run whose model is the prior; nil: none.
+    let prior: String?
     let refits: Bool
     let writesExamples: Bool
     let seed: UInt64
@@ -27,6 +32,10 @@ struct GLMixSettings {
         kappa = slice.number("glmix.watch_weight")
         passes = slice.integer("glmix.passes")
         tolerance = slice.number("glmix.tolerance")
+        variances = VarianceKind(rawValue: slice.text("glmix.variances"))!
+        trials = slice.integer("glmix.tune")
+        let prior = slice.text("glmix.prior")
+        self.prior = prior == "none" ? nil : prior
         refits = slice.boolean("glmix.refit")
         writesExamples = slice.boolean("glmix.write_examples")
         seed = UInt64(slice.integer("run.seed"))
@@ -68,6 +77,11 @@ struct GLMixSettings {
         case .number(let v)?: result.l2 = v
         default: break
         }
+        switch fields["l1"] {
+        case .integer(let v)?: result.l1 = Double(v)
+        case .number(let v)?: result.l1 = v
+        default: break
+        }
         if case .integer(let v)? = fields["min_rows"] { result.minRows = v }
         if case .integer(let v)? = fields["max_rows"] { result.maxRows = v }
         return result
@@ -91,6 +105,7 @@ struct GLMixSettings {
     var descent: CoordinateDescent {
         var descent = CoordinateDescent()
         (descent.passes, descent.tolerance, descent.seed) = (passes, tolerance, seed)
+        descent.variances = variances
         return descent
     }
 }

@@ -47,7 +47,7 @@ struct LogData {
         try LogsShards.watches(logs.shard(LogsShards.watches(shard, of: shards)))
     }
 
-    /// Training rows of all shards from events before `cutoff`.
+    /// Training rows of all shards from events before `cutoff` (since `rules.since`).
     func rows(before cutoff: Int64, _ rules: RowRules) throws -> [TrainingRows] {
         let sampler = NegativeSampler(
             engagements: positives(before: cutoff), publishedAt: catalogue.publishedAt, retiredAt: catalogue.retiredAt,

@@ -17,21 +17,30 @@ func trainOnExamples(_ folder: String, _ settings: GLMixSettings, _ stage: Stage
     for coordinate in coordinates {
         stage.say("\(coordinate.name): by \(coordinate.by ?? "none"), features \(coordinate.bags), l2 \(coordinate.l2)")
     }
-    let model = try train(input.examples, coordinates, settings, label: "model", stage)
+    let (model, trace) = try train(input.examples, coordinates, settings, label: "model", stage)
     let margins = model.margins(of: input.examples, workers: stage.workers)
-    let metrics = ResponseMetrics(margins: margins, labels: input.examples.labels, weights: input.examples.weights)
-    stage.say(
-        "on the training rows: AUC \(metrics.auc.map(number) ?? "undefined"), log loss \(number(metrics.logLoss))")
-    stage.manifest.facts["training: AUC"] = .number(metrics.auc ?? .nan)
-    stage.manifest.facts["training: log loss"] = .number(metrics.logLoss)
-    for (coordinate, coefficients) in zip(model.coordinates, model.coefficients) {
-        let names = coordinate.bags.flatMap { input.featureNames($0) } + ["(intercept)"]
+    let (auc, logLoss) = (input.examples.auc(margins), input.examples.logLoss(margins))
+    stage.say("on the training rows: AUC \(auc.map(number) ?? "undefined"), log loss \(number(logLoss))")
+    stage.manifest.facts["training: AUC"] = auc.map { .number($0) }
+    stage.manifest.facts["training: log loss"] = .number(logLoss)
+    try write(model, trace, input, stage)
+}
+
+private func write(_ model: GLMixModel, _ trace: FitTrace, _ input: ExamplesFolder, _ stage: StageRun) throws {
+    func file(_ name: String) -> String { "model/\(name)\(ShardName.suffix)" }
+    let names = model.coordinates.map { $0.bags.flatMap { input.featureNames($0) } + ["(intercept)"] }
+    for (k, coordinate) in model.coordinates.enumerated() {
+        let coefficients = model.coefficients[k]
+        try stage.write(GLMixShards.encode(featureNames: names[k]), as: file("features-\(coordinate.name)"))
         try stage.write(
-            GLMixShards.encode(featureNames: names), as: "model/features-\(coordinate.name)\(ShardName.suffix)")
-        try stage.write(
-            GLMixShards.encode(coefficients, entities: input.entityNames(coordinate.by, coefficients.entityCount)),
-            as: "model/coefficients-\(coordinate.name)\(ShardName.suffix)")
+            GLMixShards.encode(
+                coefficients, variances: model.variances.isEmpty ? nil : model.variances[k],
+                entities: input.entityNames(coordinate.by, coefficients.entityCount)),
+            as: file("coefficients-\(coordinate.name)"))
     }
+    try stage.write(
+        GLMixShards.encode(strongest: strongest(model, names) { input.entityNames($0, $1) }), as: file("strongest"))
+    try stage.write(GLMixShards.encode(trace: trace.steps(model.coordinates)), as: file("trace"))
 }
 
 /// All shards of kind `examples` in a folder, in the order of their names, as one data set.
@@ -62,7 +71,7 @@ struct ExamplesFolder {
         newestEvent = shards.compactMap { $0.integer("newest_event") }.max() ?? 0
         let parts = try workers.map(shards.count) { try ExampleColumns(shards[$0]) }
         for (part, file) in zip(parts, chosen) { try check(part, parts[0], folder + "/" + file, first: chosen[0]) }
-        examples = joined(parts)
+        examples = try joined(parts)
         for (part, file) in zip(parts, chosen) { try validate(part, folder + "/" + file) }
     }
 
@@ -90,15 +99,26 @@ struct ExamplesFolder {
         do { try own.validate() } catch let error as GLMixError { throw LecternError.data("\(path): \(error)") }
     }
 
-    private func joined(_ parts: [ExampleColumns]) -> Examples {
+    /// Every feature number up to the largest is planned for. Numbers that are mostly gaps (hashes, ids) are refused before
+    /// memory is taken for them.
+    private func checkSize(_ bag: String, _ count: Int, nonzeros: Int) throws {
+        if names["features-of-\(bag)"] == nil, count > 1 << 20, count > 16 * nonzeros {
+            throw LecternError.data(
+                "feature.\(bag): the largest feature number is \(count - 1), but there are only \(nonzeros) values: number "
+                    + "the features from 0 without gaps, or name them in features-of-\(bag)\(ShardName.suffix)")
+        }
+    }
+
+    private func joined(_ parts: [ExampleColumns]) throws -> Examples {
         let groupings = parts[0].entities.keys.sorted().map { name in
             let entities = parts.flatMap { $0.entities[name]! }
             return Grouping(
                 name: name, entityCount: names["entities-of-\(name)"]?.count ?? 1 + Int(entities.max() ?? -1),
                 entities: entities)
         }
-        let bags = parts[0].bags.keys.sorted().map { name in
+        let bags = try parts[0].bags.keys.sorted().map { name in
             let count = names["features-of-\(name)"]?.count ?? parts.map { $0.bags[name]!.columnCount }.max()!
+            try checkSize(name, count, nonzeros: parts.reduce(0) { $0 + $1.bags[name]!.columns.count })
             var all = SparseRows(columnCount: count, offsets: [0], columns: [], values: [])
             for part in parts {
                 let rows = part.bags[name]!

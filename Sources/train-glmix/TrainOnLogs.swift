@@ -7,20 +7,22 @@ import StageKit
 
 /// What is decided once, on training rows before t_v, and holds for both fits.
 struct Recipe {
-    let coordinates: [Coordinate]
+    var coordinates: [Coordinate]
     let assembler: ExampleAssembler
     let weights: WatchWeights
     let space: FeatureSpace
-    let profileColumns: [String]
+    /// Profile columns that coordinates group by, and `segment` where learners have one: quality is told by their values.
+    let reportedColumns: [String]
 
-    init(_ rows: [TrainingRows], _ data: LogData, _ settings: GLMixSettings) throws {
+    /// - Parameter prior: the space whose standardisation of numbers is kept.
+    init(_ rows: [TrainingRows], _ data: LogData, _ settings: GLMixSettings, prior: FeatureSpace?) throws {
         weights = WatchWeights(
             kappa: settings.kappa,
             watched: rows.flatMap { part in zip(part.watched, part.label).filter { $0.1 == 1 }.map(\.0) })
         let tables = data.tables(rows)
         coordinates = settings.coordinates ?? settings.automatic(hasSegment: data.hasProfile("segment"))
         try Coordinate.validateBags(coordinates)
-        profileColumns = coordinates.compactMap(\.by).filter { $0 != "learner" && $0 != "course" }
+        let profileColumns = coordinates.compactMap(\.by).filter { $0 != "learner" && $0 != "course" }
         let declarations =
             settings.features
             ?? FeatureSpace.automatic(
@@ -31,49 +33,63 @@ struct Recipe {
             halfLife: settings.halfLife)
         space.addNow(declarations, rows: rows, history: data.history, publishedAt: data.catalogue.publishedAt)
         space.marksDrawn = rows.contains { $0.drawn.contains(true) } && rows.contains { $0.drawn.contains(false) }
+        if let prior { space.takeNumbers(of: prior) }
         self.space = space
         for column in profileColumns where !data.hasProfile(column) {
             throw GLMixError.badCoordinate(
                 name: coordinates.first { $0.by == column }!.name,
                 reason: "by '\(column)': learners have no such categorical column, but \(tables.learners.names)")
         }
+        reportedColumns = profileColumns + (data.hasProfile("segment") && !profileColumns.contains("segment") ? ["segment"] : [])
         assembler = ExampleAssembler(
             space: space, learners: data.learners.map(\.attributes), courses: data.courseTable,
             publishedAt: data.catalogue.publishedAt, history: data.history)
     }
 
     func examples(_ rows: [TrainingRows], _ workers: Workers) -> Examples {
-        assembler.examples(rows, weights: weights, profileColumns: profileColumns, workers: workers)
+        assembler.examples(rows, weights: weights, profileColumns: reportedColumns, workers: workers)
     }
 }
 
 /// The validation fit, its metrics, and the refit.
 func trainOnLogs(_ settings: GLMixSettings, _ stage: StageRun) throws {
     let data = try stage.step("read logs") { try LogData(stage, halfLife: settings.halfLife) }
+    let prior = try settings.prior.map { try PriorRun($0, data.windows, stage) }
     let rows = try stage.step("rows before t_v") { try data.rows(before: data.windows.validation, settings.rules) }
     let allRows = try stage.step("rows before T") { try data.rows(before: data.windows.asOf, settings.rules) }
-    count(rows, allRows, stage)
     if rows.allSatisfy({ $0.count == 0 }) {
+        count(rows, allRows, stage)
         stage.warn("no engagements before the validation window: the model is empty and scores 0")
         return try writeEmptyModels(data, settings, stage)
     }
-    let recipe = try stage.step("features") { try Recipe(rows, data, settings) }
-    describe(recipe, rows, stage)
+    var recipe = try stage.step("features") { try Recipe(rows, data, settings, prior: prior?.space) }
+    let used = try prior?.rows(.fit, data, settings.rules) ?? rows
+    let usedAll = try prior?.rows(.refit, data, settings.rules) ?? allRows
+    count(used, usedAll, stage)
+    describe(recipe, used, stage)
 
-    let examples = stage.step("examples of fit") { recipe.examples(rows, stage.workers) }
-    let fitted = try train(examples, recipe.coordinates, settings, label: "fit", stage)
-    try stage.step("write fit") {
-        try write(fitted, .fit, time: data.windows.validation, recipe, data, stage)
-        if settings.writesExamples { try writeExamples(examples, rows, .fit, recipe, data, stage) }
+    let examples = stage.step("examples of fit") { recipe.examples(used, stage.workers) }
+    if settings.trials > 0 {
+        let half = ValidationRows(.a, allRows, recipe, data, stage.workers)
+        try stage.step("tune") { try tune(&recipe, examples, half, settings, stage) }
     }
-    try stage.step("validation") { try validate(fitted, allRows, recipe, data, stage) }
+    let (fitted, trace) = try train(
+        examples, recipe.coordinates, settings, prior: try prior?.fitPrior(.fit, recipe, data), label: "fit", stage)
+    try stage.step("write fit") {
+        try write(fitted, trace, .fit, time: data.windows.validation, recipe, data, stage)
+        if settings.writesExamples { try writeExamples(examples, used, .fit, recipe, data, stage) }
+    }
+    try stage.step("validation") {
+        try validate(fitted, ValidationRows(.b, allRows, recipe, data, stage.workers), recipe, data, stage)
+    }
 
-    if !settings.refits { return try write(fitted, .refit, time: data.windows.asOf, recipe, data, stage) }
-    let all = stage.step("examples of refit") { recipe.examples(allRows, stage.workers) }
-    let refitted = try train(all, recipe.coordinates, settings, label: "refit", stage)
+    if !settings.refits { return try write(fitted, trace, .refit, time: data.windows.asOf, recipe, data, stage) }
+    let all = stage.step("examples of refit") { recipe.examples(usedAll, stage.workers) }
+    let (refitted, retrace) = try train(
+        all, recipe.coordinates, settings, prior: try prior?.fitPrior(.refit, recipe, data), label: "refit", stage)
     try stage.step("write refit") {
-        try write(refitted, .refit, time: data.windows.asOf, recipe, data, stage)
-        if settings.writesExamples { try writeExamples(all, allRows, .refit, recipe, data, stage) }
+        try write(refitted, retrace, .refit, time: data.windows.asOf, recipe, data, stage)
+        if settings.writesExamples { try writeExamples(all, usedAll, .refit, recipe, data, stage) }
     }
 }
 

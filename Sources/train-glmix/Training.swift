@@ -6,13 +6,14 @@ import Synchronization
 
 /// Fits, and tells how: the objective and the seconds of every coordinate, pass by pass, then the certificate.
 func train(
-    _ examples: Examples, _ coordinates: [Coordinate], _ settings: GLMixSettings, label: String, _ stage: StageRun
-) throws -> GLMixModel {
+    _ examples: Examples, _ coordinates: [Coordinate], _ settings: GLMixSettings, prior: FitPrior? = nil,
+    label: String, _ stage: StageRun
+) throws -> (model: GLMixModel, trace: FitTrace) {
     let clock = PassClock()
     var descent = settings.descent
     descent.progress = { pass, coordinate, objective in clock.note(pass, coordinate, objective) }
     let (model, trace) = try stage.step("train \(label)") {
-        try descent.fit(examples, coordinates, workers: stage.workers)
+        try descent.fit(examples, coordinates, prior: prior, workers: stage.workers)
     }
     for line in clock.lines(coordinates.map(\.name)) { stage.say("\(label): \(line)") }
     stage.manifest.facts["\(label): objective per pass"] = .numbers(trace.passes)
@@ -25,7 +26,19 @@ func train(
     } else {
         stage.say("\(label): no joint certificate: max_rows bound in \(trace.limited.joined(separator: ", "))")
     }
-    return model
+    return (model, trace)
+}
+
+extension FitTrace {
+    /// The objectives with what led to each, as `glmix-trace` has them.
+    func steps(_ coordinates: [Coordinate]) -> [(pass: Int, coordinate: String, objective: Double)] {
+        let last = gap == nil ? objectives.count : objectives.count - 1
+        return objectives.enumerated().map { at, objective in
+            if at == 0 { return (0, "", objective) }
+            let pass = (at - 1) / coordinates.count + 1
+            return (pass, at < last ? coordinates[(at - 1) % coordinates.count].name : "", objective)
+        }
+    }
 }
 
 func number(_ value: Double) -> String { String(format: "%.6g", value) }
@@ -52,9 +65,10 @@ final class PassClock: Sendable {
         return passes.map { pass in
             let own = notes.filter { $0.pass == pass }
             let parts = own.map { note in
-                (note.coordinate < 0 ? "joint finish" : names[note.coordinate]) + " "
+                (note.coordinate >= 0 ? names[note.coordinate] : pass < 0 ? "layout" : "joint finish") + " "
                     + String(format: "%.2f s", note.seconds)
             }
+            if pass < 0 { return "start: F \(number(own.last!.objective)) (\(parts.joined(separator: ", ")))" }
             return "pass \(pass + 1): F \(number(own.last!.objective)) (\(parts.joined(separator: ", ")))"
         }
     }

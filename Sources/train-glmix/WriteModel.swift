@@ -5,35 +5,66 @@ import ShardKinds
 import Shards
 import StageKit
 
-/// Writes a fit: definition, names, coefficients, and numbers as of `time`.
+/// Writes a fit: definition, names, coefficients, numbers as of `time`, and what the report shows.
 func write(
-    _ model: GLMixModel, _ fit: GLMixShards.Fit, time: Int64, _ recipe: Recipe, _ data: LogData, _ stage: StageRun
+    _ model: GLMixModel, _ trace: FitTrace, _ fit: GLMixShards.Fit, time: Int64, _ recipe: Recipe, _ data: LogData,
+    _ stage: StageRun
 ) throws {
     let definition = ModelDefinition(coordinates: model.coordinates, space: recipe.space, time: time)
-    var shared: [String: Coefficients] = [:]
-    for (coordinate, coefficients) in zip(model.coordinates, model.coefficients) {
+    let names = model.coordinates.map(definition.featureNames)
+    for (k, coordinate) in model.coordinates.enumerated() {
         try stage.write(
-            GLMixShards.encode(featureNames: definition.featureNames(coordinate)),
-            as: GLMixShards.features(fit, coordinate.name))
-        if coordinate.by != "learner" { shared[coordinate.name] = coefficients }
-    }
-    for (name, coefficients) in shared.sorted(by: { $0.key < $1.key }) {
-        let coordinate = model.coordinates.first { $0.name == name }!
+            GLMixShards.encode(featureNames: names[k]), as: GLMixShards.features(fit, coordinate.name))
+        if coordinate.by == "learner" { continue }
+        let coefficients = model.coefficients[k]
         try stage.write(
-            GLMixShards.encode(coefficients, entities: data.entityNames(coordinate.by, coefficients.entityCount)),
-            as: GLMixShards.coefficients(fit, name))
+            GLMixShards.encode(
+                coefficients, variances: model.variances.isEmpty ? nil : model.variances[k],
+                entities: data.entityNames(coordinate.by, coefficients.entityCount)),
+            as: GLMixShards.coefficients(fit, coordinate.name))
     }
     try write(definition, fit, data, stage)
+    try writeLearners(model, fit, time: time, recipe, data, stage)
+    try stage.write(
+        GLMixShards.encode(strongest: strongest(model, names) { data.entityNames($0, $1) }),
+        as: GLMixShards.strongest(fit))
+    try stage.write(GLMixShards.encode(trace: trace.steps(model.coordinates)), as: GLMixShards.trace(fit))
+}
+
+private func writeLearners(
+    _ model: GLMixModel, _ fit: GLMixShards.Fit, time: Int64, _ recipe: Recipe, _ data: LogData, _ stage: StageRun
+) throws {
+    let first = recipe.assembler.firstLearner
     _ = try stage.workers.map(data.shards) { shard in
         var own: [String: Coefficients] = [:]
-        let first = recipe.assembler.firstLearner
-        for (coordinate, coefficients) in zip(model.coordinates, model.coefficients) where coordinate.by == "learner" {
-            own[coordinate.name] = coefficients.slice(first[shard]..<first[shard + 1])
+        var variances: [String: [Double]] = [:]
+        for (k, coordinate) in model.coordinates.enumerated() where coordinate.by == "learner" {
+            let (all, entities) = (model.coefficients[k], first[shard]..<first[shard + 1])
+            own[coordinate.name] = all.slice(entities)
+            if !model.variances.isEmpty {
+                variances[coordinate.name] = Array(
+                    model.variances[k][all.offsets[entities.lowerBound]..<all.offsets[entities.upperBound]])
+            }
         }
         let effects = LearnerEffects(coefficients: own, engagements: data.engagementCounts(shard, before: time))
         try stage.write(
-            GLMixShards.encode(effects, ids: data.learners[shard].ids),
+            GLMixShards.encode(effects, variances: variances, ids: data.learners[shard].ids),
             as: GLMixShards.learners(fit, shard, of: data.shards))
+    }
+}
+
+/// The largest coefficients of every coordinate by name.
+/// - Parameters:
+///   - features: names of each coordinate's features.
+///   - entityNames: ids of a grouping's entities, by its name and their number.
+func strongest(
+    _ model: GLMixModel, _ features: [[String]], entityNames: (String?, Int) -> [String]
+) -> [GLMixShards.NamedCoefficient] {
+    let entities = zip(model.coordinates, model.coefficients).map { entityNames($0.by, $1.entityCount) }
+    return model.strongest(50).map {
+        GLMixShards.NamedCoefficient(
+            coordinate: model.coordinates[$0.coordinate].name, entity: entities[$0.coordinate][$0.entity],
+            feature: features[$0.coordinate][$0.feature], value: $0.value, deviation: $0.deviation)
     }
 }
 
@@ -59,7 +90,7 @@ func writeEmptyModels(_ data: LogData, _ settings: GLMixSettings, _ stage: Stage
         for shard in 0..<data.shards {
             let effects = LearnerEffects(coefficients: [:], engagements: data.engagementCounts(shard, before: time))
             try stage.write(
-                GLMixShards.encode(effects, ids: data.learners[shard].ids),
+                GLMixShards.encode(effects, variances: [:], ids: data.learners[shard].ids),
                 as: GLMixShards.learners(fit, shard, of: data.shards))
         }
     }

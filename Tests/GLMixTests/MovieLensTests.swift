@@ -4,6 +4,7 @@
 import Foundation
 import GLMix
 import LinearAlgebra
+import Metrics
 import Testing
 
 let movieLens = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
@@ -82,10 +83,14 @@ let movieLens = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appe
         let learner = Coordinate(name: "per-learner", by: "learner", bags: ["course"], l2: 10)
         let course = Coordinate(name: "per-course", by: "course", bags: ["learner"], l2: 10)
         let workers = Workers(count: 2)
-        func quality(_ coordinates: [Coordinate]) throws -> (ResponseMetrics, FitTrace) {
+        func quality(_ coordinates: [Coordinate]) throws -> ((auc: Double?, logLoss: Double), FitTrace) {
             let (model, trace) = try CoordinateDescent().fit(train, coordinates, workers: workers)
             let z = model.margins(of: test, workers: workers)
-            return (ResponseMetrics(margins: z, labels: test.labels, weights: test.weights), trace)
+            let labels = test.labels.map { $0 == 1 }
+            return (
+                (ResponseMetrics.auc(scores: z, labels: labels), ResponseMetrics.logLoss(logits: z, labels: labels)),
+                trace
+            )
         }
         // the features of the reference are described, not listed, so the third digit may differ
         let alone = try quality([global]).0

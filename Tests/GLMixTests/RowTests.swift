@@ -172,3 +172,29 @@ private func builder(_ cutoff: Int64, courses: Int = 4, negatives: Int = 0, publ
         #expect(counts.value(course: 2, before: 99) == 0)
     }
 }
+
+@Suite struct RowsSinceTests {
+    @Test func rowsOfAPriorAreNotCountedAgain() {
+        // cutoffs 110 d and 200 d. Course 0: clicked on day 100. Course 1: shown on day 100, known to be a 0 a day later.
+        // Course 2: shown an hour before day 110, clicked two hours later. Course 3: shown 12 h before, never clicked.
+        let events = log([
+            (0, 100 * day, .positive, 0), (1, 100 * day, .impression, 0), (2, 110 * day - hour, .impression, 0),
+            (2, 110 * day + hour, .positive, 0), (3, 110 * day - 12 * hour, .impression, 0),
+        ])
+        var rules = RowRules()
+        rules.negatives = 0
+        func rows(_ cutoff: Int64, since: Int64) -> TrainingRows {
+            rules.since = since
+            let sampler = NegativeSampler(
+                engagements: [0, 0, 0, 0], publishedAt: [Int64](repeating: .min, count: 4),
+                retiredAt: [Int64](repeating: .max, count: 4), alpha: 0)
+            return RowBuilder(rules: rules, cutoff: cutoff, sampler: sampler).rows(events, noWatches, hashes: [1])
+        }
+        let (before, after, all) = (
+            rows(110 * day, since: .min), rows(200 * day, since: 110 * day), rows(200 * day, since: .min)
+        )
+        #expect(before.course == [0, 1] && before.label == [1, 0])
+        #expect(after.course == [3, 2] && after.label == [0, 1])
+        #expect(Set(all.course) == [0, 1, 2, 3] && all.count == before.count + after.count)
+    }
+}

@@ -63,6 +63,28 @@ package struct FeatureSpace: Sendable, Equatable, Codable {
         package var scale: Double
     }
 
+    /// Takes over how an earlier space standardises the numbers that both have, so that their coefficients mean the same.
+    package mutating func takeNumbers(of earlier: FeatureSpace) {
+        func adopt(_ blocks: inout [FeatureBlock], _ known: [FeatureBlock]) {
+            for i in blocks.indices {
+                guard case .number(_, _, let indicator) = blocks[i].kind,
+                    let other = known.first(where: { $0.column == blocks[i].column }),
+                    case .number(let mean, let scale, _) = other.kind
+                else { continue }
+                blocks[i].kind = .number(mean: mean, scale: scale, indicator: indicator)
+            }
+        }
+        func adopt(_ numbers: inout [NowFeature], _ known: [NowFeature]) {
+            for i in numbers.indices {
+                if let other = known.first(where: { $0.quantity == numbers[i].quantity }) { numbers[i] = other }
+            }
+        }
+        adopt(&learner, earlier.learner)
+        adopt(&course, earlier.course)
+        adopt(&learnerNow, earlier.learnerNow)
+        adopt(&courseNow, earlier.courseNow)
+    }
+
     package var learnerCount: Int { learner.last.map { $0.base + $0.count } ?? 0 }
     package var courseCount: Int { course.last.map { $0.base + $0.count } ?? 0 }
     package var pairCount: Int {

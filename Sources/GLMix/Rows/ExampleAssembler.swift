@@ -58,6 +58,13 @@ package struct ExampleAssembler: Sendable {
             ])
     }
 
+    /// Entities of each grouping of the examples.
+    package func groupingSizes(_ profileColumns: [String]) -> [String: Int] {
+        var sizes = ["learner": firstLearner.last!, "course": publishedAt.count]
+        for column in profileColumns { sizes[column] = Self.entityCount(column, learnerTables) }
+        return sizes
+    }
+
     /// Entities are the codes of a categorical profile column.
     private func profileGrouping(_ name: String, _ rows: [TrainingRows]) -> Grouping {
         var entities: [Int32] = []

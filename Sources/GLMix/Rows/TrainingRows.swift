@@ -64,6 +64,9 @@ package struct RowRules: Sendable {
     /// Exponent of popularity in drawing.
     package var alpha = 0.5
     package var seed: UInt64 = 1
+    /// Only rows whose label was not yet known at this time, for a fit that goes on from one of then: an engagement at
+    /// or after it, an impression whose attribution ends after it.
+    package var since = Int64.min
 
     package init() {}
 }
@@ -146,6 +149,10 @@ package struct RowBuilder: Sendable {
                     continue
                 }
             }
+            let isKnown =
+                row.isEngaged
+                ? row.engagedAt < rules.since : rules.since != .min && row.time <= rules.since - rules.attribution
+            if isKnown { continue }
             let drawn = !shownChannels.contains(row.channel)
             let seconds = row.label == 1 ? watched(row, watches, groups, Int(learner)) : 0
             let earlier = one.positivesBefore(row.time)
@@ -225,6 +232,8 @@ struct LearnerRows {
         var label: UInt8
         var isImpression: Bool
         var isEngaged = false
+        /// Time of the first engagement.
+        var engagedAt: Int64
         /// Another impression of the course followed, and that was engaged with within this one's attribution.
         var isRepeated = false
         /// The course's row before this one, −1: none.
@@ -256,7 +265,7 @@ struct LearnerRows {
         rows.append(
             Row(
                 course: course, time: time, channel: channel, label: label == .positive ? 1 : 0,
-                isImpression: label == .impression, isEngaged: label != .impression, previous: last))
+                isImpression: label == .impression, isEngaged: label != .impression, engagedAt: time, previous: last))
     }
 
     /// Positive engagements on days before that of a time.
@@ -275,6 +284,7 @@ struct LearnerRows {
             return
         }
         rows[row].isEngaged = true
+        rows[row].engagedAt = time
         rows[row].label = positive ? 1 : 0
         var before = Int(rows[row].previous)
         while before >= 0, rows[before].isImpression, !rows[before].isEngaged, time - rows[before].time < attribution {

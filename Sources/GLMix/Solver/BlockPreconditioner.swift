@@ -25,8 +25,16 @@ final class BlockPreconditioner {
         case joined(JoinedBlock)
         /// Part of the joined block.
         case elsewhere
-        /// Factor of entity e from `starts[e]`; −1: the entity's diagonal is in `diagonal`. curvature: w·ℓ″ by row.
-        case entities(starts: [Int], factors: [Double], curvature: [Double], diagonal: [Double])
+        case entities(Factors)
+    }
+
+    private struct Factors {
+        /// Factor of entity e from `starts[e]`; −1: the entity's diagonal is in `diagonal`.
+        var starts: [Int]
+        var values: [Double]
+        /// √(w·ℓ″) of the fitted rows in their order.
+        var roots: [Double]
+        var diagonal: [Double] = []
     }
 
     init(_ state: FitState) { self.state = state }
@@ -41,7 +49,6 @@ final class BlockPreconditioner {
             switch part {
             case .fixed(let fixed, _):
                 if let joined { return .joined(joined) }
-                fixed.move(toCurvature: curvature)
                 return .fixed(fixed)
             case .random(let effect):
                 return joined?.coordinates.contains(k) == true ? .elsewhere : factor(effect, curvature, &room)
@@ -70,13 +77,14 @@ final class BlockPreconditioner {
             size += order * order
             room -= order * order
         }
-        var factors = [Double](unsafeUninitializedCapacity: size) { _, count in count = size }
-        factors.withUnsafeMutableBufferPointer { factors in
-            let factors = factors.baseAddress!
-            effect.forEachLoaded(curvature) { solver, _, e in
+        var factors = Factors(
+            starts: starts, values: [Double](unsafeUninitializedCapacity: size) { _, count in count = size },
+            roots: layout.fitted.rows.map { curvature[Int($0)].squareRoot() })
+        factors.values.withUnsafeMutableBufferPointer { values in
+            guard let values = values.baseAddress else { return }
+            effect.forEachLoaded(curvature: curvature) { solver, _, e in
                 if starts[e] < 0 { return }
-                let factor = factors + starts[e]
-                solver.useCurvature()
+                let factor = values + starts[e]
                 if solver.usesDual {
                     solver.fillKernel()
                     solver.dualSystem(into: factor)
@@ -84,12 +92,12 @@ final class BlockPreconditioner {
                     solver.primalHessian(into: factor)
                 }
                 precondition(
-                    SmallCholesky.factor(min(solver.rowCount, solver.featureCount), factor),
+                    SmallSystem.factor(min(solver.rowCount, solver.featureCount), factor, column: solver.step.base),
                     "a Hessian with a positive penalty is positive definite")
             }
         }
-        let diagonal = isComplete ? [] : hessianDiagonal(effect, curvature)
-        return .entities(starts: starts, factors: factors, curvature: curvature, diagonal: diagonal)
+        if !isComplete { factors.diagonal = hessianDiagonal(effect, curvature) }
+        return .entities(factors)
     }
 
     private func hessianDiagonal(_ effect: RandomEffect, _ curvature: [Double]) -> [Double] {
@@ -112,41 +120,37 @@ final class BlockPreconditioner {
                 case .fixed(let fixed): fixed.precondition(inPlace: own)
                 case .joined(let joined): joined.apply(z.baseAddress!, bases: bases)
                 case .elsewhere: break
-                case .entities(let starts, let factors, let curvature, let diagonal):
+                case .entities(let factors):
                     guard case .random(let effect) = state.parts[k] else { preconditionFailure() }
-                    factors.withUnsafeBufferPointer {
-                        apply(effect, starts, $0.baseAddress!, curvature, diagonal, own)
-                    }
+                    apply(factors, effect, own)
                 }
             }
         }
         return z
     }
 
-    private func apply(
-        _ effect: RandomEffect, _ starts: [Int], _ factors: UnsafePointer<Double>, _ curvature: [Double],
-        _ diagonal: [Double], _ z: UnsafeMutablePointer<Double>
-    ) {
-        // first the entities that need no rows, then those whose rows must be laid out
-        effect.forEachEntity { view, e in
-            let range = view.range(e)
-            if starts[e] < 0 {
-                for at in range { z[at] /= diagonal[at] }
-            } else if view.rowRange(e).count >= range.count {
-                SmallCholesky.solve(range.count, factors + starts[e], z + range.lowerBound)
-            }
-        }
+    private func apply(_ factors: Factors, _ effect: RandomEffect, _ z: UnsafeMutablePointer<Double>) {
         let l2 = effect.coordinate.l2
-        effect.forEachLoaded(curvature) { solver, view, e in
-            if starts[e] < 0 || !solver.usesDual { return }
-            let (own, v, m) = (z + view.offsets[e], solver.margins.base, solver.rowCount)
-            solver.useCurvature()
-            solver.multiply(own, into: v)
-            for i in 0..<m { v[i] *= solver.curvature(i).squareRoot() }
-            SmallCholesky.solve(m, factors + starts[e], v)
-            for i in 0..<m { v[i] *= -solver.curvature(i).squareRoot() }
-            solver.addTransposed(v, to: own)
-            for j in 0..<solver.featureCount { own[j] /= l2 }
+        factors.values.withUnsafeBufferPointer { values in
+            factors.roots.withUnsafeBufferPointer { roots in
+                effect.forEachEntity { v, view, e in
+                    let (range, rows) = (view.range(e), view.rowRange(e))
+                    let own = z + range.lowerBound
+                    if factors.starts[e] < 0 {
+                        for at in range { z[at] /= factors.diagonal[at] }
+                        return
+                    }
+                    let factor = values.baseAddress! + factors.starts[e]
+                    if rows.count >= range.count { return SmallSystem.solve(range.count, factor, own) }
+                    let root = roots.baseAddress! + rows.lowerBound
+                    view.multiply(e, own, into: v)
+                    for i in 0..<rows.count { v[i] *= root[i] }
+                    SmallSystem.solve(rows.count, factor, v)
+                    for i in 0..<rows.count { v[i] *= -root[i] }
+                    view.addTransposed(e, v, to: own)
+                    for j in 0..<range.count { own[j] /= l2 }
+                }
+            }
         }
     }
 }

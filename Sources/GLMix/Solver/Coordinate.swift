@@ -9,14 +9,18 @@ package struct Coordinate: Sendable, Equatable, Codable {
     package var bags: [String]
     /// λ > 0 of the penalty (λ/2)·‖θ‖², in the unit of summed losses. The fixed effect's intercept alone is free.
     package var l2: Double
+    /// γ ≥ 0 of the fixed effect's penalty γ·Σ|θ|, its intercept free; with λ an elastic net.
+    package var l1: Double
     /// Entities with fewer rows get no model.
     package var minRows: Int
     /// At most so many rows of an entity are used (those with the smallest hash), their weights scaled up by
     /// count/kept. 0: all.
     package var maxRows: Int
 
-    package init(name: String, by: String? = nil, bags: [String], l2: Double, minRows: Int = 1, maxRows: Int = 0) {
-        (self.name, self.by, self.bags, self.l2) = (name, by, bags, l2)
+    package init(
+        name: String, by: String? = nil, bags: [String], l2: Double, l1: Double = 0, minRows: Int = 1, maxRows: Int = 0
+    ) {
+        (self.name, self.by, self.bags, self.l2, self.l1) = (name, by, bags, l2, l1)
         (self.minRows, self.maxRows) = (minRows, maxRows)
     }
 
@@ -31,6 +35,8 @@ package struct Coordinate: Sendable, Equatable, Codable {
                 throw bad(
                     "l2 is \(coordinate.l2), but must be > 0: labels that are all alike have no optimum without it")
             }
+            if !(coordinate.l1 >= 0 && coordinate.l1.isFinite) { throw bad("l1 is \(coordinate.l1), but must be ≥ 0") }
+            if coordinate.l1 > 0 && coordinate.by != nil { throw bad("l1 is for the fixed effect (by: none) alone") }
             if coordinate.minRows < 1 || coordinate.maxRows < 0 {
                 throw bad("min_rows ≥ 1 and max_rows ≥ 0 are needed")
             }

@@ -5,9 +5,11 @@ import Platform
 package struct GLMixModel: Sendable, Equatable {
     package var coordinates: [Coordinate]
     package var coefficients: [Coefficients]
+    /// Aligned with the values of each coordinate's coefficients; empty: not asked for.
+    package var variances: [[Double]]
 
-    package init(coordinates: [Coordinate], coefficients: [Coefficients]) {
-        (self.coordinates, self.coefficients) = (coordinates, coefficients)
+    package init(coordinates: [Coordinate], coefficients: [Coefficients], variances: [[Double]] = []) {
+        (self.coordinates, self.coefficients, self.variances) = (coordinates, coefficients, variances)
     }
 }
 
@@ -31,7 +33,7 @@ package struct FitTrace: Sendable, Equatable, Codable {
 
 /// Trains a GLMix model.
 ///
-///     F(θ) = Σ_i w_i·ℓ(z_i, y_i) + Σ_k (λ_k/2)·‖θ_k‖²      z_i = o_i + Σ_k x_ik·θ_k,entity(i)
+///     F(θ) = Σ_i w_i·ℓ(z_i, y_i) + Σ_k (λ_k/2)·‖θ_k‖² + γ·‖b‖₁      z_i = o_i + Σ_k x_ik·θ_k,entity(i)
 ///
 /// Sums, not means, in Float64; only the fixed effect's intercept is free of a penalty. Block coordinate descent
 /// (X. Zhang et al.: GLMix: Generalized Linear Mixed Models For Large-Scale Response Prediction, KDD 2016,
@@ -44,25 +46,40 @@ package struct CoordinateDescent: Sendable {
     package var mostPasses = 20
     package var tolerance = 1e-6
     package var jointFinish = true
+    package var variances = VarianceKind.none
     /// Seeds the choice of rows under `max_rows`.
     package var seed: UInt64 = 1
-    /// Called after each coordinate with (pass, coordinate number or −1 for the joint finish, F).
+    /// Called with (pass, coordinate number or −1 for the joint finish, F) after each coordinate, and first, when the data
+    /// is laid out, with pass −1.
     package var progress: (@Sendable (Int, Int, Double) -> Void)?
 
     package init() {}
 
+    /// - Parameters:
+    ///   - prior: means and variances that take the place of 0 and 1/λ where they are known.
+    ///   - start: a model of the same examples and coordinates (λ's aside): the joint finish goes on from there at once.
     /// - Throws: `GLMixError` for data or coordinates that have no optimum.
     package func fit(
-        _ examples: Examples, _ coordinates: [Coordinate], workers: Workers
+        _ examples: Examples, _ coordinates: [Coordinate], prior: FitPrior? = nil, start: GLMixModel? = nil,
+        workers: Workers
     ) throws -> (model: GLMixModel, trace: FitTrace) {
         try Coordinate.validate(coordinates, on: examples)
+        try prior?.validate(coordinates)
         try Self.checkLabels(examples)
-        let state = FitState(examples, coordinates, seed: seed, workers: workers)
+        try checkVariances(examples, coordinates)
+        let state = FitState(examples, coordinates, prior: prior, seed: seed, workers: workers)
         var trace = FitTrace()
         trace.limited = state.limitedNames
         trace.objectives = [state.objective()]
+        progress?(-1, -1, trace.objectives[0])
         let finishes = jointFinish && trace.limited.isEmpty
-        for pass in 0..<(finishes ? passes : mostPasses) {
+        if finishes {
+            // what block descent leaves, the joint finish takes: blocks need not be solved to the end
+            for case .fixed(let fixed, _) in state.parts { fixed.tolerance = max(1e-8, min(1e-4, 100 * tolerance)) }
+            if let start { state.load(start) }
+        }
+        let skips = finishes && (start != nil || state.isOneLargeFixedEffect)
+        for pass in 0..<(skips ? 0 : finishes ? passes : mostPasses) {
             for k in coordinates.indices {
                 state.improve(k)
                 let value = state.objective()
@@ -77,14 +94,27 @@ package struct CoordinateDescent: Sendable {
             trace.passes.append(trace.objectives.last!)
             if !finishes && abs(before - trace.passes.last!) <= tolerance * trace.passes.last! { break }
         }
-        if finishes { finish(state, &trace) }
-        return (state.model, trace)
+        let margins = finishes ? finish(state, &trace) : state.margins()
+        let variances = state.variances(variances, margins: margins)
+        return (prior?.moved(state, variances) ?? state.model(variances), trace)
     }
 
-    private func finish(_ state: FitState, _ trace: inout FitTrace) {
+    private func checkVariances(_ examples: Examples, _ coordinates: [Coordinate]) throws {
+        guard variances == .full, let fixed = coordinates.first(where: { $0.by == nil }) else { return }
+        let count = fixed.bags.reduce(1) { $0 + examples.bag($1)!.featureCount }
+        if count > FitState.mostFullFeatures {
+            throw GLMixError.badCoordinate(
+                name: fixed.name,
+                reason: "variances: full inverts a matrix of \(count) features; beyond \(FitState.mostFullFeatures) take "
+                    + "diagonal")
+        }
+    }
+
+    /// Returns the margins of the result, one per example.
+    private func finish(_ state: FitState, _ trace: inout FitTrace) -> [Double] {
         let joint = JointObjective(state, tolerance: tolerance)
         let outcome = joint.minimise()
-        precondition(outcome.value <= trace.passes.last! * (1 + 1e-9), "the joint objective rose in the joint finish")
+        precondition(outcome.value <= trace.objectives.last! * (1 + 1e-9), "the joint objective rose in the joint finish")
         trace.objectives.append(outcome.value)
         trace.passes.append(outcome.value)
         trace.jointSteps = outcome.steps
@@ -92,6 +122,7 @@ package struct CoordinateDescent: Sendable {
         trace.gap = outcome.gap
         trace.estimatedGap = outcome.estimatedGap
         progress?(trace.passes.count - 1, -1, outcome.value)
+        return joint.margins
     }
 
     static func checkLabels(_ examples: Examples) throws {
@@ -110,22 +141,51 @@ final class FitState {
     }
 
     let examples: Examples
+    /// The rows' own offsets, and a prior's mean margin.
+    let offsets: [Float]
     let coordinates: [Coordinate]
+    let losses: RowLosses
     var parts: [Part]
     /// Score of each coordinate on each row.
     var scores: [[Double]]
     let workers: Workers
 
-    init(_ examples: Examples, _ coordinates: [Coordinate], seed: UInt64, workers: Workers) {
+    init(
+        _ examples: Examples, _ coordinates: [Coordinate], prior: FitPrior?, seed: UInt64, workers: Workers
+    ) {
         (self.examples, self.coordinates, self.workers) = (examples, coordinates, workers)
-        parts = coordinates.map { coordinate in
+        offsets = prior?.offsets(examples, coordinates, workers) ?? examples.offsets
+        let losses = RowLosses(examples, workers)
+        self.losses = losses
+        parts = coordinates.indices.map { k in
+            let coordinate = coordinates[k]
             if coordinate.by == nil {
-                let fixed = FixedEffect(coordinate, examples, workers: workers)
+                let count = coordinate.bags.reduce(1) { $0 + examples.bag($1)!.featureCount }
+                let scale = prior?.scale(k, coordinate, featureCount: count) ?? []
+                let fixed = FixedEffect(coordinate, examples, scale: scale, losses: losses)
                 return .fixed(fixed, b: [Double](repeating: 0, count: fixed.count))
             }
-            return .random(RandomEffect(coordinate, examples, seed: seed, workers: workers))
+            return .random(
+                RandomEffect(
+                    coordinate, examples, seed: seed, workers: workers,
+                    scale: prior.map { prior in { prior.scale(k, coordinate, $0, $1) } }))
         }
         scores = coordinates.map { _ in [Double](repeating: 0, count: examples.count) }
+    }
+
+    /// A fixed effect alone that Cholesky factors are too expensive for: the joint finish is its solver.
+    var isOneLargeFixedEffect: Bool {
+        if parts.count == 1, case .fixed(let fixed, _) = parts[0] { !fixed.usesCholesky } else { false }
+    }
+
+    /// Takes coefficients of the same layout; scores are left alone.
+    func load(_ model: GLMixModel) {
+        for k in parts.indices {
+            switch parts[k] {
+            case .fixed(let fixed, _): parts[k] = .fixed(fixed, b: model.coefficients[k].values)
+            case .random(let effect): effect.replaceValues(model.coefficients[k].values[...])
+            }
+        }
     }
 
     /// Fits coordinate k with everything else as offset, computed anew so that no rounding piles up.
@@ -144,7 +204,7 @@ final class FitState {
     /// Row offsets plus the scores of all coordinates but one, added in the coordinates' order.
     func margins(without skipped: Int? = nil) -> [Double] {
         var total = [Double](unsafeUninitializedCapacity: examples.count) { _, count in count = examples.count }
-        let own = examples.offsets
+        let own = offsets
         total.withUnsafeMutableBufferPointer { total in
             forBlocks(examples.count, workers) { rows in for i in rows { total[i] = Double(own[i]) } }
             for k in coordinates.indices where k != skipped {
@@ -158,19 +218,13 @@ final class FitState {
 
     /// F at the present coefficients.
     func objective() -> Double {
-        let z = margins()
-        let (labels, weights) = (examples.labels, examples.weights)
-        let loss = blockSum(examples.count, workers) { rows in
-            var total = 0.0
-            for i in rows { total += Double(weights[i]) * LogisticLoss.value(z[i], positive: labels[i] == 1) }
-            return total
-        }
+        let loss = losses.value(margins())
         return parts.reduce(loss) { $0 + Self.penalty($1) }
     }
 
     static func penalty(_ part: Part) -> Double {
         switch part {
-        case .fixed(let fixed, let b): 0.5 * fixed.l2 * b.dropLast().reduce(0) { $0 + $1 * $1 }
+        case .fixed(let fixed, let b): fixed.penalty(b)
         case .random(let effect): effect.penalty
         }
     }
@@ -181,7 +235,7 @@ final class FitState {
         }
     }
 
-    var model: GLMixModel {
+    func model(_ variances: [[Double]]) -> GLMixModel {
         GLMixModel(
             coordinates: coordinates,
             coefficients: parts.map {
@@ -190,6 +244,6 @@ final class FitState {
                     Coefficients(offsets: [0, b.count], features: b.indices.map(UInt32.init), values: b)
                 case .random(let effect): effect.coefficients
                 }
-            })
+            }, variances: variances)
     }
 }

@@ -10,6 +10,8 @@ struct DesignMatrix: Sendable {
     /// p, the intercept (last) included.
     let featureCount: Int
     let bags: [Part]
+    /// Factor of every column (a prior's, see `FitPrior`); empty: all 1.
+    var scale: [Double] = []
 
     struct Part: Sendable {
         let bag: FeatureBag
@@ -33,10 +35,18 @@ struct DesignMatrix: Sendable {
 
     static let rowBlock = 8192
 
-    /// z = X·v. v: p, z: N (overwritten).
-    func multiply(_ v: UnsafePointer<Double>, into z: UnsafeMutablePointer<Double>, workers: Workers) {
+    /// z += X·v. v: p, z: N.
+    func addProduct(_ v: UnsafePointer<Double>, to z: UnsafeMutablePointer<Double>, workers: Workers) {
+        if scale.isEmpty { return addUnscaledProduct(v, to: z, workers) }
+        let scaled = (0..<featureCount).map { scale[$0] * v[$0] }
+        scaled.withUnsafeBufferPointer { addUnscaledProduct($0.baseAddress!, to: z, workers) }
+    }
+
+    private func addUnscaledProduct(
+        _ v: UnsafePointer<Double>, to z: UnsafeMutablePointer<Double>, _ workers: Workers
+    ) {
         let intercept = v[featureCount - 1]
-        forBlocks(rowCount, workers) { rows in for i in rows { z[i] = intercept } }
+        forBlocks(rowCount, workers) { rows in for i in rows { z[i] += intercept } }
         for part in bags {
             let table = part.bag.table
             if let rowOf = part.bag.rowOf {
@@ -47,11 +57,10 @@ struct DesignMatrix: Sendable {
                     }
                 }
             } else {
-                table.withPointers { offsets, columns, values in
+                table.withPointers { starts, columns, values in
                     forBlocks(rowCount, workers) { rows in
-                        for i in rows {
-                            z[i] += sparseDot(columns, values, offsets[i], offsets[i + 1], v + part.base)
-                        }
+                        let at = rows.lowerBound
+                        RowProduct.add(rows: rows.count, starts + at, columns, values, v + part.base, to: z + at)
                     }
                 }
             }
@@ -73,11 +82,13 @@ struct DesignMatrix: Sendable {
                 let totals = totals.baseAddress!
                 count = table.rowCount
                 groups.rows.withUnsafeBufferPointer { rows in
-                    forBlocks(table.rowCount, workers, block: 1024) { block in
-                        for t in block {
-                            var total = 0.0
-                            for at in groups.range(t) { total += r[Int(rows[at])] }
-                            totals[t] = total
+                    groups.offsets.withUnsafeBufferPointer { starts in
+                        forBlocks(table.rowCount, workers, block: 1024) { block in
+                            for t in block {
+                                var total = 0.0
+                                for at in starts[t]..<starts[t + 1] { total += r[Int(rows[at])] }
+                                totals[t] = total
+                            }
                         }
                     }
                 }
@@ -86,6 +97,7 @@ struct DesignMatrix: Sendable {
                 scatter(table, $0.baseAddress!, into: g + part.base, squared: squared, workers)
             }
         }
+        for j in scale.indices { g[j] *= squared ? scale[j] * scale[j] : scale[j] }
     }
 
     /// H = Xᵀ·diag(d)·X, lower triangle of the row-major p × p `h` (overwritten).
@@ -95,7 +107,7 @@ struct DesignMatrix: Sendable {
                 var count = 0
                 pointers.forEachFeature(row) { feature, value in
                     columns[count] = feature
-                    values[count] = Double(value)
+                    values[count] = scale.isEmpty ? Double(value) : scale[feature] * Double(value)
                     count += 1
                 }
                 columns[count] = featureCount - 1
@@ -128,21 +140,18 @@ struct DesignMatrix: Sendable {
         _ workers: Workers
     ) {
         let p = table.columnCount
-        let blocks = max(1, min(64, table.rowCount / 4096, (1 << 25) / max(1, p)))
+        let blocks = max(1, min(16, table.rowCount / 4096, (1 << 25) / max(1, p)))
         var parts = [[Double]](repeating: [], count: blocks)
         parts.withUnsafeMutableBufferPointer { slots in
             let slots = slots.baseAddress!
-            table.withPointers { offsets, columns, values in
+            table.withPointers { starts, columns, values in
                 workers.forEach(blocks) { block in
+                    let (first, end) = (table.rowCount * block / blocks, table.rowCount * (block + 1) / blocks)
                     var part = [Double](repeating: 0, count: p)
                     part.withUnsafeMutableBufferPointer { part in
-                        for row in table.rowCount * block / blocks..<table.rowCount * (block + 1) / blocks {
-                            let scale = r[row]
-                            for at in offsets[row]..<offsets[row + 1] {
-                                let x = Double(values[at])
-                                part[Int(columns[at])] += scale * (squared ? x * x : x)
-                            }
-                        }
+                        guard let part = part.baseAddress else { return }
+                        RowProduct.addTransposed(
+                            rows: end - first, starts + first, columns, values, r + first, squared: squared, to: part)
                     }
                     slots[block] = part
                 }
@@ -160,9 +169,11 @@ extension DesignMatrix.Part {
         return [Double](unsafeUninitializedCapacity: table.rowCount) { out, count in
             let out = out.baseAddress!
             count = table.rowCount
-            table.withPointers { offsets, columns, values in
+            table.withPointers { starts, columns, values in
                 forBlocks(table.rowCount, workers, block: 2048) { rows in
-                    for row in rows { out[row] = sparseDot(columns, values, offsets[row], offsets[row + 1], v + base) }
+                    let at = rows.lowerBound
+                    for row in rows { out[row] = 0 }
+                    RowProduct.add(rows: rows.count, starts + at, columns, values, v + base, to: out + at)
                 }
             }
         }
@@ -222,17 +233,6 @@ func denseGram(
     }
     treeSum(&parts)
     parts[0].withUnsafeBufferPointer { h.update(from: $0.baseAddress!, count: p * p) }
-}
-
-/// Σ values[at]·v[columns[at]] over start..<end.
-@inline(__always)
-func sparseDot(
-    _ columns: UnsafePointer<UInt32>, _ values: UnsafePointer<Float>, _ start: Int, _ end: Int,
-    _ v: UnsafePointer<Double>
-) -> Double {
-    var total = 0.0
-    for at in start..<end { total += Double(values[at]) * v[Int(columns[at])] }
-    return total
 }
 
 /// Calls `body` with consecutive blocks of 0..<count, in parallel.

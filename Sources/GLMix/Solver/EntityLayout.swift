@@ -21,27 +21,38 @@ struct EntityLayout: Sendable {
     /// The fitted row at position i of `fitted.rows` has `columns` and `values` at `starts[i]..<starts[i + 1]`; columns
     /// are positions among the entity's features, the intercept's 1 is the last.
     let starts: [Int]
-    let columns: [Int32]
+    let columns: [UInt32]
     let values: [Float]
+    /// Most fitted rows of an entity.
+    let mostRows: Int
     /// Blocks of `block` entities, those with most rows first.
     let order: [Int]
     let block: Int
 
-    init(_ coordinate: Coordinate, _ examples: Examples, seed: UInt64, workers: Workers) {
+    /// Factor of every feature of an entity, by position in `features`; empty: all 1.
+    let scale: [Double]
+
+    /// - Parameter scale: factors of the features (`offsets`, `features`), a prior's (`FitPrior`); nil: all 1.
+    init(
+        _ coordinate: Coordinate, _ examples: Examples, seed: UInt64, workers: Workers,
+        scale: (([Int], [UInt32]) -> [Double])? = nil
+    ) {
         bags = coordinate.bags.map { examples.bag($0)! }
         featureCount = bags.reduce(1) { $0 + $1.featureCount }
         let grouping = examples.grouping(coordinate.by!)!
         groups = RowGroups(count: grouping.entityCount, group: grouping.entities)
         (fitted, limited) = Self.selectRows(groups, grouping, coordinate, seed: seed)
         let (count, rows) = (fitted.count, fitted.offsets)
+        mostRows = (0..<fitted.count).reduce(0) { max($0, rows[$1 + 1] - rows[$1]) }
         let block = max(1, min(32, count / 64))  // a few large entities (segments) are shared out one by one
         self.block = block
         let blocks = (count + block - 1) / block
         let sizes = (0..<blocks).map { rows[min(count, ($0 + 1) * block)] - rows[$0 * block] }
         order = (0..<blocks).sorted { sizes[$0] != sizes[$1] ? sizes[$0] > sizes[$1] : $0 < $1 }
         (offsets, features) = Self.support(bags, fitted, featureCount: featureCount, block: block, workers)
+        self.scale = scale?(offsets, features) ?? []
         (starts, columns, values) = Self.copy(
-            bags, fitted, offsets, features, featureCount: featureCount, block: block, workers)
+            bags, fitted, offsets, features, self.scale, featureCount: featureCount, block: block, workers)
     }
 
     var entityCount: Int { fitted.count }
@@ -112,28 +123,27 @@ struct EntityLayout: Sendable {
     }
 
     private static func copy(
-        _ bags: [FeatureBag], _ fitted: RowGroups, _ offsets: [Int], _ features: [UInt32], featureCount: Int,
-        block: Int,
-        _ workers: Workers
-    ) -> ([Int], [Int32], [Float]) {
+        _ bags: [FeatureBag], _ fitted: RowGroups, _ offsets: [Int], _ features: [UInt32], _ scale: [Double],
+        featureCount: Int, block: Int, _ workers: Workers
+    ) -> ([Int], [UInt32], [Float]) {
         var starts = [Int](repeating: 0, count: fitted.rows.count + 1)
         for (i, row) in fitted.rows.enumerated() {
             starts[i + 1] = starts[i] + 1
             for bag in bags { starts[i + 1] += bag.table.range(bag.rowOf.map { Int($0[Int(row)]) } ?? Int(row)).count }
         }
         let count = starts.last!
-        var columns = [Int32](unsafeUninitializedCapacity: count) { $1 = count }
+        var columns = [UInt32](unsafeUninitializedCapacity: count) { $1 = count }
         var values = [Float](unsafeUninitializedCapacity: count) { $1 = count }
         columns.withUnsafeMutableBufferPointer { columns in
             values.withUnsafeMutableBufferPointer { values in
                 withBagPointers(bags) { bags in
                     workers.forEach(
                         (fitted.count + block - 1) / block,
-                        scratch: { [Int32](repeating: -1, count: featureCount) }
+                        scratch: { [UInt32](repeating: 0, count: featureCount) }
                     ) { local, item in
                         for e in item * block..<min(fitted.count, (item + 1) * block) {
                             let known = offsets[e]..<offsets[e + 1]
-                            for at in known { local[Int(features[at])] = Int32(at - known.lowerBound) }
+                            for at in known { local[Int(features[at])] = UInt32(at - known.lowerBound) }
                             for i in fitted.range(e) {
                                 var next = starts[i]
                                 bags.forEachFeature(Int(fitted.rows[i])) { feature, value in
@@ -141,8 +151,12 @@ struct EntityLayout: Sendable {
                                     values[next] = value
                                     next += 1
                                 }
-                                columns[next] = Int32(known.count - 1)
+                                columns[next] = UInt32(known.count - 1)
                                 values[next] = 1
+                                if scale.isEmpty { continue }
+                                for at in starts[i]...next {
+                                    values[at] *= Float(scale[known.lowerBound + Int(columns[at])])
+                                }
                             }
                         }
                     }
@@ -188,7 +202,7 @@ struct EntityLayout: Sendable {
     /// x·θ of any row of an entity, also of one that it was not fitted on.
     func score(_ example: Int, _ e: Int, _ theta: UnsafePointer<Double>, _ bags: BagPointers) -> Double {
         let known = range(e)
-        var total = theta[known.count - 1]
+        var total = theta[known.count - 1] * (scale.isEmpty ? 1 : scale[known.upperBound - 1])
         bags.forEachFeature(example) { feature, value in
             var (low, high) = (known.lowerBound, known.upperBound - 1)
             while low < high {
@@ -196,7 +210,7 @@ struct EntityLayout: Sendable {
                 if Int(features[middle]) < feature { low = middle + 1 } else { high = middle }
             }
             if low < known.upperBound - 1, Int(features[low]) == feature {
-                total += Double(value) * theta[low - known.lowerBound]
+                total += Double(value) * theta[low - known.lowerBound] * (scale.isEmpty ? 1 : scale[low])
             }
         }
         return total
@@ -209,11 +223,31 @@ struct EntityView {
     let rows: UnsafeBufferPointer<UInt32>
     let offsets: UnsafePointer<Int>
     let starts: UnsafePointer<Int>
-    let columns: UnsafeBufferPointer<Int32>
+    let columns: UnsafeBufferPointer<UInt32>
     let values: UnsafeBufferPointer<Float>
 
     /// Positions in `rows` of the entity's fitted rows.
     @inline(__always) func rowRange(_ e: Int) -> Range<Int> { rowOffsets[e]..<rowOffsets[e + 1] }
+    /// v = X·theta, one per fitted row of the entity.
+    @inline(__always)
+    func multiply(_ e: Int, _ theta: UnsafePointer<Double>, into v: UnsafeMutablePointer<Double>) {
+        let rows = rowRange(e)
+        v.update(repeating: 0, count: rows.count)
+        RowProduct.add(
+            rows: rows.count, starts + rows.lowerBound, columns.baseAddress!, values.baseAddress!, theta, to: v)
+    }
+
+    /// g += Xᵀ·r (with `squared`: (X∘X)ᵀ·r), r: one per fitted row of the entity.
+    @inline(__always)
+    func addTransposed(
+        _ e: Int, _ r: UnsafePointer<Double>, squared: Bool = false, to g: UnsafeMutablePointer<Double>
+    ) {
+        let rows = rowRange(e)
+        RowProduct.addTransposed(
+            rows: rows.count, starts + rows.lowerBound, columns.baseAddress!, values.baseAddress!, r, squared: squared,
+            to: g)
+    }
+
     /// Positions of the entity's features and coefficients.
     @inline(__always) func range(_ e: Int) -> Range<Int> { offsets[e]..<offsets[e + 1] }
 }

@@ -8,7 +8,7 @@ import LinearAlgebra
 /// than features, in the dual form of order m with θ = Xᵀ·α (Newton's method of C. E. Rasmussen, C. K. I. Williams:
 /// Gaussian Processes for Machine Learning, 2006, algorithm 3.1, with K = X·Xᵀ and noise λ). A step is halved until f
 /// falls by 10⁻⁴ of what its slope promises (Armijo). The last step is the first whose Newton decrement gᵀH⁻¹g was
-/// at most 10⁻⁸: Newton's method squares it.
+/// at most `decrement`: Newton's method squares it.
 final class EntitySolver {
     let l2: Double
     private(set) var rowCount = 0
@@ -16,21 +16,26 @@ final class EntitySolver {
     /// x_i·θ, one per row: part of the result.
     private(set) var margins = Buffer<Double>()
     // rows of the entity: CSR with local columns (not owned), then labels, weights, offsets
-    private var starts: UnsafePointer<Int>
-    private var columns: UnsafePointer<Int32>
-    private var values: UnsafePointer<Float>
-    private var positive = Buffer<Bool>()
-    private var weights = Buffer<Double>()
+    private(set) var starts: UnsafePointer<Int>
+    private(set) var columns: UnsafePointer<UInt32>
+    private(set) var values: UnsafePointer<Float>
+    private var positive = Buffer<UInt8>()
+    private var weights = Buffer<Float>()
     private var offsets = Buffer<Double>()
+    /// Rows of the entity per fitted row.
+    private var scale = 1.0
 
+    /// w·ℓ′ and w·ℓ″ at the margins tried last.
     private var first = Buffer<Double>()
     private var second = Buffer<Double>()
+    private var tried = Buffer<Double>()
     private var gradient = Buffer<Double>()
-    private var step = Buffer<Double>()
     private var marginStep = Buffer<Double>()
-    private var matrix = Buffer<Double>()
     private var kernel = Buffer<Double>()
-    private var dense = Buffer<Double>()
+    var step = Buffer<Double>()
+    var matrix = Buffer<Double>()
+    /// Columns or rows of the entity laid out densely.
+    var dense = Buffer<Double>()
     /// Stands for "no rows": never read.
     private var nowhere = Buffer<Int>()
 
@@ -41,7 +46,7 @@ final class EntitySolver {
         self.l2 = l2
         let address = UnsafeRawPointer(nowhere.base)
         starts = address.assumingMemoryBound(to: Int.self)
-        columns = address.assumingMemoryBound(to: Int32.self)
+        columns = address.assumingMemoryBound(to: UInt32.self)
         values = address.assumingMemoryBound(to: Float.self)
     }
 
@@ -49,20 +54,32 @@ final class EntitySolver {
     /// - Parameters:
     ///   - offsets: one per example.
     ///   - all: rows of the entity, those that `max_rows` removed included: weights are scaled up to them.
-    func load(_ view: EntityView, _ e: Int, _ data: Examples, offsets known: UnsafePointer<Double>, all: Int) {
+    func load(_ view: EntityView, _ e: Int, _ data: RowPointers, offsets known: UnsafePointer<Double>, all: Int) {
+        loadFeatures(view, e, all: all)
+        let rows = view.rows.baseAddress! + view.rowOffsets[e]
+        for i in 0..<rowCount {
+            let row = Int(rows[i])
+            positive.base[i] = data.labels[row]
+            weights.base[i] = data.weights[row]
+            offsets.base[i] = known[row]
+        }
+    }
+
+    /// As `load`, for factors at a point that is given by its curvature w·ℓ″, one per example.
+    func load(_ view: EntityView, _ e: Int, curvature: UnsafePointer<Double>, all: Int) {
+        loadFeatures(view, e, all: all)
+        let rows = view.rows.baseAddress! + view.rowOffsets[e]
+        for i in 0..<rowCount { second.base[i] = scale * curvature[Int(rows[i])] }
+    }
+
+    private func loadFeatures(_ view: EntityView, _ e: Int, all: Int) {
         let rows = view.rowRange(e)
         (rowCount, featureCount) = (rows.count, view.range(e).count)
         reserve()
         starts = view.starts + rows.lowerBound
         columns = view.columns.baseAddress!
         values = view.values.baseAddress!
-        let scale = Double(all) / Double(rows.count)
-        for i in 0..<rows.count {
-            let row = Int(view.rows[rows.lowerBound + i])
-            positive.base[i] = data.labels[row] == 1
-            weights.base[i] = Double(data.weights[row]) * scale
-            offsets.base[i] = known[row]
-        }
+        scale = Double(all) / Double(rows.count)
     }
 
     private func reserve() {
@@ -74,14 +91,12 @@ final class EntitySolver {
         margins.reserve(m)
         first.reserve(m)
         second.reserve(m)
+        tried.reserve(m)
         marginStep.reserve(m)
         gradient.reserve(max(m, n))
         step.reserve(max(m, n))
         matrix.reserve(order * order)
-        if usesDual {
-            kernel.reserve(m * m)
-            dense.reserve(n)
-        }
+        if usesDual { kernel.reserve(m * m) }
     }
 
     var usesDual: Bool { rowCount < featureCount }
@@ -96,17 +111,18 @@ final class EntitySolver {
 
     private func solvePrimal(_ theta: UnsafeMutablePointer<Double>) {
         let (m, n) = (rowCount, featureCount)
-        let (step, margins, marginStep) = (step.base, margins.base, marginStep.base)
+        let (step, margins, marginStep, gradient) = (step.base, margins.base, marginStep.base, gradient.base)
         multiply(theta, into: margins)
         var f = loss(0) + 0.5 * l2 * dot(n, theta, theta)
         for _ in 0..<Self.mostSteps {
-            derive()
-            primalGradient(theta)
+            for j in 0..<n { gradient[j] = l2 * theta[j] }
+            addTransposed(first.base, to: gradient)
             primalHessian(into: matrix.base)
-            for j in 0..<n { step[j] = -gradient.base[j] }
-            if !SmallCholesky.factor(n, matrix.base) { return }
-            SmallCholesky.solve(n, matrix.base, step)
-            let slope = dot(n, gradient.base, step)
+            for j in 0..<n { step[j] = -gradient[j] }
+            dense.reserve(n)
+            if !SmallSystem.factor(n, matrix.base, column: dense.base) { return }
+            SmallSystem.solve(n, matrix.base, step)
+            let slope = dot(n, gradient, step)
             multiply(step, into: marginStep)
             let (tt, ts, ss) = (dot(n, theta, theta), dot(n, theta, step), dot(n, step, step))
             guard let (size, value) = search(f, slope, { 0.5 * l2 * (tt + 2 * $0 * ts + $0 * $0 * ss) }) else { return }
@@ -117,13 +133,7 @@ final class EntitySolver {
         }
     }
 
-    private func primalGradient(_ theta: UnsafePointer<Double>) {
-        let gradient = gradient.base
-        for j in 0..<featureCount { gradient[j] = l2 * theta[j] }
-        addTransposed(first.base, to: gradient)
-    }
-
-    /// XᵀDX + λI, lower triangle; D = diag(w·ℓ″) of the last `derive`.
+    /// XᵀDX + λI, lower triangle; D = diag(w·ℓ″) of the last margins tried.
     func primalHessian(into h: UnsafeMutablePointer<Double>) {
         let n = featureCount
         h.update(repeating: 0, count: n * n)
@@ -142,14 +152,13 @@ final class EntitySolver {
 
     private func solveDual(_ alpha: UnsafeMutablePointer<Double>, _ theta: UnsafeMutablePointer<Double>) {
         let (m, n) = (rowCount, featureCount)
-        let (step, margins, marginStep) = (step.base, margins.base, marginStep.base)
+        let (step, margins, marginStep, kernel) = (step.base, margins.base, marginStep.base, kernel.base)
         fillKernel()
-        multiplyKernel(alpha, into: margins)
+        SmallSystem.multiply(m, kernel, alpha, into: margins)
         var f = loss(0) + 0.5 * l2 * dot(m, alpha, margins)
         for _ in 0..<Self.mostSteps {
-            derive()
             if !dualStep(alpha) { break }
-            multiplyKernel(step, into: marginStep)
+            SmallSystem.multiply(m, kernel, step, into: marginStep)
             var slope = 0.0
             for i in 0..<m { slope += marginStep[i] * (l2 * alpha[i] + first.base[i]) }
             let (aa, ad, dd) = (dot(m, alpha, margins), dot(m, step, margins), dot(m, step, marginStep))
@@ -166,77 +175,73 @@ final class EntitySolver {
     /// step = α_new − α with α_new = (b − S·B⁻¹·S·K·b)/λ, b = D·f + r, S = √D, B = λI + S·K·S, r = −w·ℓ′.
     private func dualStep(_ alpha: UnsafePointer<Double>) -> Bool {
         let m = rowCount
-        let (b, step, second) = (gradient.base, step.base, second.base)
+        let (b, step, second, roots) = (gradient.base, step.base, second.base, tried.base)
         for i in 0..<m { b[i] = second[i] * margins.base[i] - first.base[i] }
         dualSystem(into: matrix.base)
-        if !SmallCholesky.factor(m, matrix.base) { return false }
-        multiplyKernel(b, into: step)
-        for i in 0..<m { step[i] *= second[i].squareRoot() }
-        SmallCholesky.solve(m, matrix.base, step)
-        for i in 0..<m { step[i] = (b[i] - second[i].squareRoot() * step[i]) / l2 - alpha[i] }
+        if !SmallSystem.factor(m, matrix.base, column: marginStep.base) { return false }
+        SmallSystem.multiply(m, kernel.base, b, into: step)
+        for i in 0..<m { step[i] *= roots[i] }
+        SmallSystem.solve(m, matrix.base, step)
+        for i in 0..<m { step[i] = (b[i] - roots[i] * step[i]) / l2 - alpha[i] }
         return true
     }
 
-    /// B = λI + S·K·S, lower triangle.
+    /// B = λI + S·K·S, lower triangle; leaves S in `tried`.
     func dualSystem(into b: UnsafeMutablePointer<Double>) {
-        let (m, kernel, second) = (rowCount, kernel.base, second.base)
+        let (m, kernel, roots) = (rowCount, kernel.base, tried.base)
+        for i in 0..<m { roots[i] = second.base[i].squareRoot() }
         for i in 0..<m {
-            let root = second[i].squareRoot()
-            for j in 0...i { b[i * m + j] = root * second[j].squareRoot() * kernel[i * m + j] }
+            let (row, own) = (kernel + i * m, roots[i])
+            for j in 0...i { b[i * m + j] = own * roots[j] * row[j] }
             b[i * m + i] += l2
         }
     }
 
-    /// K = X·Xᵀ, both triangles: each row in turn laid out densely.
+    /// K = X·Xᵀ, both triangles: by dense rows where rows are well filled, else each row in turn laid out densely.
     func fillKernel() {
-        let (m, kernel, dense) = (rowCount, kernel.base, dense.base)
+        let (m, n, kernel) = (rowCount, featureCount, kernel.base)
         let (starts, columns, values) = (starts, columns, values)
-        dense.update(repeating: 0, count: featureCount)
+        let width = (n + 7) & ~7
+        if m * width <= 4 * (starts[m] - starts[0]) {
+            dense.reserve(m * width)
+            let x = dense.base
+            x.update(repeating: 0, count: m * width)
+            for i in 0..<m {
+                for at in starts[i]..<starts[i + 1] { x[i * width + Int(columns[at])] = Double(values[at]) }
+            }
+            return SmallSystem.gram(m, width: width, x, into: kernel)
+        }
+        dense.reserve(n)
+        let x = dense.base
+        x.update(repeating: 0, count: n)
         for i in 0..<m {
-            for at in starts[i]..<starts[i + 1] { dense[Int(columns[at])] = Double(values[at]) }
+            for at in starts[i]..<starts[i + 1] { x[Int(columns[at])] = Double(values[at]) }
             for j in 0...i {
                 var total = 0.0
-                for at in starts[j]..<starts[j + 1] { total += Double(values[at]) * dense[Int(columns[at])] }
+                for at in starts[j]..<starts[j + 1] { total += Double(values[at]) * x[Int(columns[at])] }
                 kernel[i * m + j] = total
                 kernel[j * m + i] = total
             }
-            for at in starts[i]..<starts[i + 1] { dense[Int(columns[at])] = 0 }
+            for at in starts[i]..<starts[i + 1] { x[Int(columns[at])] = 0 }
         }
-    }
-
-    private func multiplyKernel(_ v: UnsafePointer<Double>, into out: UnsafeMutablePointer<Double>) {
-        let m = rowCount
-        for i in 0..<m { out[i] = dot(m, kernel.base + i * m, v) }
     }
 
     // MARK: Shared
 
-    /// w·ℓ′ and w·ℓ″ at the present margins.
-    func derive() {
-        let (first, second, weights) = (first.base, second.base, weights.base)
-        for i in 0..<rowCount {
-            let d = LogisticLoss.derivatives(offsets.base[i] + margins.base[i], positive: positive.base[i])
-            first[i] = weights[i] * d.first
-            second[i] = weights[i] * d.second
-        }
-    }
-
-    /// Takes the loaded offsets for w·ℓ″ of the rows: for factors at a point that is given by its curvature.
-    func useCurvature() { for i in 0..<rowCount { second.base[i] = offsets.base[i] } }
-
-    /// w·ℓ″ of a row at the last `derive` or `useCurvature`.
+    /// w·ℓ″ of a row at the last margins tried, or as loaded.
     @inline(__always)
     func curvature(_ row: Int) -> Double { second.base[row] }
 
-    /// Σ w·ℓ at margins + size·marginStep.
+    /// Σ w·ℓ at margins + size·marginStep, and the derivatives there.
     private func loss(_ size: Double) -> Double {
-        var total = 0.0
-        let (margins, marginStep) = (margins.base, marginStep.base)
-        for i in 0..<rowCount {
-            let z = offsets.base[i] + (size == 0 ? margins[i] : margins[i] + size * marginStep[i])
-            total += weights.base[i] * LogisticLoss.value(z, positive: positive.base[i])
+        let (m, z, offsets, margins, marginStep) = (rowCount, tried.base, offsets.base, margins.base, marginStep.base)
+        if size == 0 {
+            for i in 0..<m { z[i] = offsets[i] + margins[i] }
+        } else {
+            for i in 0..<m { z[i] = offsets[i] + (margins[i] + size * marginStep[i]) }
         }
-        return total
+        return LogisticRows.evaluate(
+            m, z, positive: positive.base, weights: weights.base, scale: scale, first: first.base, second: second.base)
     }
 
     /// The step size and the value there; nil if no step descends (rounding: nothing more to gain).
@@ -255,20 +260,13 @@ final class EntitySolver {
 
     /// out = X·v
     func multiply(_ v: UnsafePointer<Double>, into out: UnsafeMutablePointer<Double>) {
-        let (starts, columns, values) = (starts, columns, values)
-        for i in 0..<rowCount {
-            var total = 0.0
-            for at in starts[i]..<starts[i + 1] { total += Double(values[at]) * v[Int(columns[at])] }
-            out[i] = total
-        }
+        out.update(repeating: 0, count: rowCount)
+        RowProduct.add(rows: rowCount, starts, columns, values, v, to: out)
     }
 
     /// out += Xᵀ·r
     func addTransposed(_ r: UnsafePointer<Double>, to out: UnsafeMutablePointer<Double>) {
-        let (starts, columns, values) = (starts, columns, values)
-        for i in 0..<rowCount {
-            for at in starts[i]..<starts[i + 1] { out[Int(columns[at])] += Double(values[at]) * r[i] }
-        }
+        RowProduct.addTransposed(rows: rowCount, starts, columns, values, r, to: out)
     }
 
     @inline(__always)
@@ -297,41 +295,18 @@ struct Buffer<Element: BitwiseCopyable>: ~Copyable {
     deinit { base.deallocate() }
 }
 
-/// Cholesky factors for many small systems: a plain loop below order 32, where a LAPACK call costs more than the
-/// work, LAPACK above. Row-major, lower triangle.
-enum SmallCholesky {
-    static let plainBelow = 32
+/// Labels and weights of all examples, for reading.
+struct RowPointers {
+    let labels: UnsafePointer<UInt8>
+    let weights: UnsafePointer<Float>
+}
 
-    /// False if the matrix is not positive definite.
-    static func factor(_ n: Int, _ a: UnsafeMutablePointer<Double>) -> Bool {
-        if n >= plainBelow { return (try? Cholesky.factor(n, a)) != nil }
-        for i in 0..<n {
-            let row = a + i * n
-            for j in 0..<i {
-                let other = a + j * n
-                var total = row[j]
-                for k in 0..<j { total -= row[k] * other[k] }
-                row[j] = total / other[j]
+extension Examples {
+    func withRowPointers<Result>(_ body: (RowPointers) -> Result) -> Result {
+        labels.withUnsafeBufferPointer { labels in
+            weights.withUnsafeBufferPointer { weights in
+                body(RowPointers(labels: labels.baseAddress!, weights: weights.baseAddress!))
             }
-            var pivot = row[i]
-            for k in 0..<i { pivot -= row[k] * row[k] }
-            if !(pivot > 0) { return false }
-            row[i] = pivot.squareRoot()
-        }
-        return true
-    }
-
-    /// Solves L·Lᵀ·x = b in place.
-    static func solve(_ n: Int, _ factor: UnsafePointer<Double>, _ b: UnsafeMutablePointer<Double>) {
-        if n >= plainBelow { return Cholesky.solve(n, factor: factor, b) }
-        for i in 0..<n {
-            var total = b[i]
-            for k in 0..<i { total -= factor[i * n + k] * b[k] }
-            b[i] = total / factor[i * n + i]
-        }
-        for i in stride(from: n - 1, through: 0, by: -1) {
-            b[i] /= factor[i * n + i]
-            for k in 0..<i { b[k] -= factor[i * n + k] * b[i] }
         }
     }
 }

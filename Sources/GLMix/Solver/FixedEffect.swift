@@ -2,24 +2,25 @@ import LinearAlgebra
 
 /// The fixed effect's part of the objective with everything else held in the offsets:
 ///
-///     f(b) = Σ_i w_i·ℓ(o_i + x_i·b, y_i) + (λ/2)·Σ_{j < p − 1} b_j²        b: p, the intercept (last) is free
+///     f(b) = Σ_i w_i·ℓ(o_i + x_i·b, y_i) + Σ_{j < p − 1} (λ/2·b_j² + γ·|b_j|)        b: p, the intercept (last) is free
 ///
-/// Solved by Newton's method with Cholesky factors where the p × p Hessian is cheap, else by trust-region Newton-CG.
+/// Solved by Newton's method with Cholesky factors where the p × p Hessian is cheap and γ is 0, else by trust-region
+/// Newton-CG.
 /// Its preconditioner is the Cholesky factor of the Hessian of at most `sampledRows` evenly spaced rows, scaled to
 /// all, made once and used until the inner solves get long: one pass over the rows then does what hundreds would
 /// with the diagonal, which is left for more than `mostSampledFeatures`.
 final class FixedEffect: NewtonObjective {
     let design: DesignMatrix
     let l2: Double
-    private let labels: [UInt8]
-    private let weights: [Float]
+    let l1: L1Penalty?
     let workers: Workers
+    /// Ends a fit at f − f* ≤ `tolerance`·f, as far as strong convexity tells.
+    var tolerance = 1e-8
+    private let losses: RowLosses
     /// Σ_{other coordinates} scores + the rows' own offsets, one per row.
     private var offsets: [Double]
     /// Scores X·b of the point tried last, one per row.
     private(set) var scores: [Double]
-    /// w·ℓ″ at the accepted point.
-    private var curvature: [Double]
     private var diagonal: [Double] = []
     /// Factor of the sampled Hessian, p × p; empty: none yet, or too many features.
     private var sampledFactor: [Double] = []
@@ -31,14 +32,16 @@ final class FixedEffect: NewtonObjective {
     static let sampledRows = 1 << 17
     static let mostSampledFeatures = 4096
 
-    init(_ coordinate: Coordinate, _ examples: Examples, workers: Workers) {
-        design = DesignMatrix(examples, bags: coordinate.bags)
-        l2 = coordinate.l2
-        (labels, weights, self.workers) = (examples.labels, examples.weights, workers)
+    init(_ coordinate: Coordinate, _ examples: Examples, scale: [Double], losses: RowLosses) {
+        var design = DesignMatrix(examples, bags: coordinate.bags)
+        design.scale = scale
+        self.design = design
+        (l2, self.losses, workers) = (coordinate.l2, losses, losses.workers)
+        l1 = coordinate.l1 > 0 ? L1Penalty(range: 0..<design.featureCount - 1, strength: coordinate.l1) : nil
         offsets = examples.offsets.map(Double.init)
         scores = [Double](repeating: 0, count: examples.count)
-        curvature = scores
-        usesCholesky = design.featureCount <= Self.mostDenseFeatures && design.gramCost <= Self.mostGramCost
+        usesCholesky =
+            l1 == nil && design.featureCount <= Self.mostDenseFeatures && design.gramCost <= Self.mostGramCost
     }
 
     var count: Int { design.featureCount }
@@ -93,18 +96,15 @@ final class FixedEffect: NewtonObjective {
         }
     }
 
-    /// Makes a point with these w·ℓ″ the accepted one, for `precondition`.
-    func move(toCurvature curvature: [Double]) {
-        self.curvature = curvature
-        diagonal = []
-    }
+    /// Told that the losses were accepted at another point.
+    func noteMove() { diagonal = [] }
 
     /// ∇²f at the accepted point, p × p, lower triangle.
     func hessian() -> [Double] {
         let p = count
         var h = [Double](repeating: 0, count: p * p)
         h.withUnsafeMutableBufferPointer { h in
-            curvature.withUnsafeBufferPointer {
+            losses.curvature.withUnsafeBufferPointer {
                 design.weightedGram($0.baseAddress!, into: h.baseAddress!, workers: workers)
             }
             for j in 0..<p - 1 { h[j * p + j] += l2 }
@@ -115,60 +115,39 @@ final class FixedEffect: NewtonObjective {
     // MARK: NewtonObjective
 
     func value(at b: [Double]) -> Double {
+        let workers = workers
         b.withUnsafeBufferPointer { b in
-            scores.withUnsafeMutableBufferPointer {
-                design.multiply(b.baseAddress!, into: $0.baseAddress!, workers: workers)
+            scores.withUnsafeMutableBufferPointer { z in
+                forBlocks(z.count, workers) { rows in for i in rows { z[i] = 0 } }
+                design.addProduct(b.baseAddress!, to: z.baseAddress!, workers: workers)
             }
         }
-        return loss() + penalty(b)
+        return losses.value(scores, plus: offsets) + penalty(b)
     }
 
-    private func loss() -> Double {
-        let (labels, weights, offsets, scores) = (labels, weights, offsets, scores)
-        return blockSum(labels.count, workers) { rows in
-            var total = 0.0
-            for i in rows {
-                total += Double(weights[i]) * LogisticLoss.value(offsets[i] + scores[i], positive: labels[i] == 1)
-            }
-            return total
-        }
-    }
-
-    private func penalty(_ b: [Double]) -> Double {
+    /// What the coefficients add to f.
+    func penalty(_ b: [Double]) -> Double {
         var total = 0.0
         for j in 0..<count - 1 { total += b[j] * b[j] }
-        return 0.5 * l2 * total
+        return 0.5 * l2 * total + (l1?.value(b) ?? 0)
     }
 
     func accept(_ b: [Double]) -> [Double] {
-        let (labels, weights, offsets, scores) = (labels, weights, offsets, scores)
-        var residuals = [Double](repeating: 0, count: labels.count)
-        residuals.withUnsafeMutableBufferPointer { residuals in
-            curvature.withUnsafeMutableBufferPointer { curvature in
-                forBlocks(labels.count, workers) { rows in
-                    for i in rows {
-                        let d = LogisticLoss.derivatives(offsets[i] + scores[i], positive: labels[i] == 1)
-                        residuals[i] = Double(weights[i]) * d.first
-                        curvature[i] = Double(weights[i]) * d.second
-                    }
-                }
-            }
-        }
-        diagonal = []
-        var gradient = transposed(residuals)
+        losses.accept()
+        noteMove()
+        var gradient = transposed(losses.residuals)
         for j in 0..<count - 1 { gradient[j] += l2 * b[j] }
         return gradient
     }
 
     func hessianTimes(_ v: [Double]) -> [Double] {
-        let curvature = curvature
-        var product = [Double](repeating: 0, count: labels.count)
+        var product = [Double](repeating: 0, count: losses.count)
         product.withUnsafeMutableBufferPointer { product in
             v.withUnsafeBufferPointer {
-                design.multiply($0.baseAddress!, into: product.baseAddress!, workers: workers)
+                design.addProduct($0.baseAddress!, to: product.baseAddress!, workers: workers)
             }
-            forBlocks(labels.count, workers) { rows in for i in rows { product[i] *= curvature[i] } }
         }
+        losses.scaleByCurvature(&product)
         var result = transposed(product)
         for j in 0..<count - 1 { result[j] += l2 * v[j] }
         return result
@@ -204,7 +183,7 @@ final class FixedEffect: NewtonObjective {
     /// Cholesky factor of the Hessian of every `step`-th row, scaled to all; empty if it is not positive definite.
     private func factorSampled() -> [Double] {
         let p = count
-        let d = Self.sampled(curvature)
+        let d = Self.sampled(losses.curvature)
         var h = [Double](repeating: 0, count: p * p)
         let isDefinite = h.withUnsafeMutableBufferPointer { h in
             d.withUnsafeBufferPointer { design.weightedGram($0.baseAddress!, into: h.baseAddress!, workers: workers) }
@@ -216,7 +195,7 @@ final class FixedEffect: NewtonObjective {
 
     /// Diagonal of ∇²f at the accepted point; the intercept's entry is kept above 0.
     func hessianDiagonal() -> [Double] {
-        var d = transposed(curvature, squared: true)
+        var d = transposed(losses.curvature, squared: true)
         for j in 0..<count - 1 { d[j] += l2 }
         d[count - 1] = max(d[count - 1], .leastNormalMagnitude)
         return d
@@ -228,17 +207,8 @@ final class FixedEffect: NewtonObjective {
         var bound = 0.0
         for j in 0..<count - 1 { bound += gradient[j] * gradient[j] / l2 }
         let intercept = gradient[count - 1]
-        bound += intercept * intercept / max(hessianTotal(), .leastNormalMagnitude)
-        return 0.5 * bound <= 1e-8 * value
-    }
-
-    private func hessianTotal() -> Double {
-        let curvature = curvature
-        return blockSum(labels.count, workers) { rows in
-            var total = 0.0
-            for i in rows { total += curvature[i] }
-            return total
-        }
+        bound += intercept * intercept / max(losses.totalCurvature(), .leastNormalMagnitude)
+        return 0.5 * bound <= tolerance * value
     }
 
     private func transposed(_ r: [Double], squared: Bool = false) -> [Double] {

@@ -40,6 +40,7 @@ final class JoinedBlock {
         _ workers: Workers
     ) -> Bool {
         let p = bases.last!
+        let scale = fixed.design.scale
         let rows = effects.map { positions($0.layout, count: d.count) }
         return h.withUnsafeMutableBufferPointer { h in
             withBagPointers(fixed.design.bags.map(\.bag)) { bags in
@@ -49,7 +50,7 @@ final class JoinedBlock {
                         var count = 0
                         bags.forEachFeature(row) { feature, value in
                             columns[count] = feature
-                            values[count] = Double(value)
+                            values[count] = scale.isEmpty ? Double(value) : scale[feature] * Double(value)
                             count += 1
                         }
                         columns[count] = fixed.count - 1

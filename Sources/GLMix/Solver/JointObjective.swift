@@ -14,14 +14,16 @@ final class JointObjective: NewtonObjective {
     let bases: [Int]
     /// Number of the variable that has no penalty, if there is a fixed effect.
     let free: Int?
+    let l1: L1Penalty?
     private let preconditioner: BlockPreconditioner
-    private var margins: [Double]
-    private var curvature: [Double]
+    /// z at the point tried last, one per example.
+    private(set) var margins: [Double]
     private var factored = false
     /// `tolerance`·F at the last accepted point; 0 while inner solves must be exact.
     private var aimed = 0.0
 
     var workers: Workers { state.workers }
+    private var losses: RowLosses { state.losses }
 
     struct Outcome {
         var value: Double
@@ -36,18 +38,19 @@ final class JointObjective: NewtonObjective {
         self.tolerance = tolerance
         var bases = [0]
         var free: Int?
+        var l1: L1Penalty?
         for part in state.parts {
             switch part {
-            case .fixed(_, let b):
+            case .fixed(let fixed, let b):
                 free = bases.last! + b.count - 1
+                l1 = fixed.l1.map { L1Penalty(range: bases.last!..<free!, strength: $0.strength) }
                 bases.append(bases.last! + b.count)
             case .random(let effect): bases.append(bases.last! + effect.values.count)
             }
         }
-        (self.bases, self.free) = (bases, free)
+        (self.bases, self.free, self.l1) = (bases, free, l1)
         preconditioner = BlockPreconditioner(state)
         margins = [Double](repeating: 0, count: state.examples.count)
-        curvature = margins
     }
 
     var count: Int { bases.last! }
@@ -70,11 +73,13 @@ final class JointObjective: NewtonObjective {
             steps += outcome.steps
             products += outcome.products
             f = minimiseIntercept(&x)
-            gradient = accept(x)
+            gradient = subgradient(move(to: x), at: x)
             bound = self.bound(gradient)
         }
         aimed = 0
-        let newton = TrustRegionNewton(innerIterations: 50, forcing: 1e-3).steihaug(self, gradient, .infinity)
+        // conjugate gradients approach ½gᵀH⁻¹g from below, each step by what is left: a tenth needs few
+        let held = l1?.free(x, gradient, blocked: [Bool](repeating: false, count: x.count))
+        let newton = TrustRegionNewton(innerIterations: 20, forcing: 0.1).steihaug(self, gradient, .infinity, free: held)
         let estimate = -0.5 * zip(gradient, newton.direction).reduce(0) { $0 + $1.0 * $1.1 }
         store(x)
         return Outcome(value: f, steps: steps, products: products, gap: bound, estimatedGap: estimate)
@@ -107,37 +112,35 @@ final class JointObjective: NewtonObjective {
     /// Newton's method on the intercept alone until |g₀| ≤ 10⁻¹⁰·Σw; returns F.
     private func minimiseIntercept(_ x: inout [Double]) -> Double {
         var f = value(at: x)
+        losses.accept()
         guard let free else { return f }
         let total = state.examples.weights.reduce(0.0) { $0 + Double($1) }
         for _ in 0..<20 {
-            let (g, h) = interceptDerivatives()
+            let (g, h) = (sum(losses.residuals), losses.totalCurvature())
             if abs(g) <= 1e-10 * total || h <= 0 { break }
             let old = x[free]
-            x[free] = old - g / h
+            x[free] -= g / h
             let value = value(at: x)
             if !(value <= f) {  // only rounding is left
                 x[free] = old
                 f = self.value(at: x)
+                losses.accept()
                 break
             }
+            losses.accept()
             f = value
         }
         return f
     }
 
-    private func interceptDerivatives() -> (Double, Double) {
-        let (labels, weights, margins) = (state.examples.labels, state.examples.weights, margins)
-        let sum = { (second: Bool) in
-            blockSum(labels.count, self.state.workers) { rows in
+    private func sum(_ values: [Double]) -> Double {
+        values.withUnsafeBufferPointer { values in
+            blockSum(values.count, workers) { rows in
                 var total = 0.0
-                for i in rows {
-                    let d = LogisticLoss.derivatives(margins[i], positive: labels[i] == 1)
-                    total += Double(weights[i]) * (second ? d.second : d.first)
-                }
+                for i in rows { total += values[i] }
                 return total
             }
         }
-        return (sum(false), sum(true))
     }
 
     private func store(_ x: [Double]) {
@@ -153,55 +156,42 @@ final class JointObjective: NewtonObjective {
     // MARK: NewtonObjective
 
     func value(at x: [Double]) -> Double {
-        var z = state.examples.offsets.map(Double.init)
-        addProducts(x, to: &z)
-        margins = z
-        let (labels, weights) = (state.examples.labels, state.examples.weights)
-        let loss = blockSum(labels.count, state.workers) { rows in
-            var total = 0.0
-            for i in rows { total += Double(weights[i]) * LogisticLoss.value(z[i], positive: labels[i] == 1) }
-            return total
+        let offsets = state.offsets
+        margins.withUnsafeMutableBufferPointer { z in
+            forBlocks(z.count, workers) { rows in for i in rows { z[i] = Double(offsets[i]) } }
         }
-        var penalty = 0.0
+        addProducts(x, to: &margins)
+        var penalty = l1?.value(x) ?? 0
         for (k, part) in state.parts.enumerated() {
             var squares = 0.0
             for j in bases[k]..<bases[k + 1] where j != free { squares += x[j] * x[j] }
             penalty += 0.5 * Self.l2(part) * squares
         }
-        return loss + penalty
+        return losses.value(margins) + penalty
     }
 
     func accept(_ x: [Double]) -> [Double] {
-        let (labels, weights, z) = (state.examples.labels, state.examples.weights, margins)
-        var residuals = [Double](repeating: 0, count: labels.count)
-        residuals.withUnsafeMutableBufferPointer { residuals in
-            curvature.withUnsafeMutableBufferPointer { curvature in
-                forBlocks(labels.count, state.workers) { rows in
-                    for i in rows {
-                        let d = LogisticLoss.derivatives(z[i], positive: labels[i] == 1)
-                        residuals[i] = Double(weights[i]) * d.first
-                        curvature[i] = Double(weights[i]) * d.second
-                    }
-                }
-            }
-        }
+        losses.accept()
+        return move(to: x)
+    }
+
+    /// ∇f at a point whose losses are the accepted ones.
+    private func move(to x: [Double]) -> [Double] {
+        for case .fixed(let fixed, _) in state.parts { fixed.noteMove() }
         factored = false
-        return transposed(residuals, plusPenaltyOf: x)
+        return transposed(losses.residuals, plusPenaltyOf: x)
     }
 
     func hessianTimes(_ v: [Double]) -> [Double] {
         var product = [Double](repeating: 0, count: margins.count)
         addProducts(v, to: &product)
-        let curvature = curvature
-        product.withUnsafeMutableBufferPointer { product in
-            forBlocks(product.count, state.workers) { rows in for i in rows { product[i] *= curvature[i] } }
-        }
+        losses.scaleByCurvature(&product)
         return transposed(product, plusPenaltyOf: v)
     }
 
     func precondition(_ r: [Double]) -> [Double] {
         if !factored {
-            preconditioner.factor(curvature: curvature)
+            preconditioner.factor(curvature: losses.curvature)
             factored = true
         }
         return preconditioner.apply(r, bases: bases)
@@ -215,13 +205,7 @@ final class JointObjective: NewtonObjective {
     func isOptimal(value: Double, gradient: [Double]) -> Bool {
         var estimate = bound(gradient)
         if let free {
-            let curvature = curvature
-            let total = blockSum(curvature.count, state.workers) { rows in
-                var sum = 0.0
-                for i in rows { sum += curvature[i] }
-                return sum
-            }
-            estimate += 0.5 * gradient[free] * gradient[free] / max(total, .leastNormalMagnitude)
+            estimate += 0.5 * gradient[free] * gradient[free] / max(losses.totalCurvature(), .leastNormalMagnitude)
         }
         aimed = tolerance * value
         return estimate <= 0.5 * aimed
@@ -234,14 +218,7 @@ final class JointObjective: NewtonObjective {
                 for (k, part) in state.parts.enumerated() {
                     switch part {
                     case .fixed(let fixed, _):
-                        var own = [Double](repeating: 0, count: z.count)
-                        own.withUnsafeMutableBufferPointer {
-                            fixed.design.multiply(
-                                v.baseAddress! + bases[k], into: $0.baseAddress!, workers: state.workers)
-                        }
-                        own.withUnsafeBufferPointer { own in
-                            forBlocks(own.count, state.workers) { rows in for i in rows { z[i] += own[i] } }
-                        }
+                        fixed.design.addProduct(v.baseAddress! + bases[k], to: z.baseAddress!, workers: workers)
                     case .random(let effect): effect.addProduct(v.baseAddress! + bases[k], to: z.baseAddress!)
                     }
                 }

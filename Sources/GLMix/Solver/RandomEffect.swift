@@ -14,11 +14,15 @@ final class RandomEffect {
     private var alpha: [Double]
     private let workers: Workers
 
-    init(_ coordinate: Coordinate, _ examples: Examples, seed: UInt64, workers: Workers) {
+    /// - Parameter scale: see `EntityLayout`.
+    init(
+        _ coordinate: Coordinate, _ examples: Examples, seed: UInt64, workers: Workers,
+        scale: (([Int], [UInt32]) -> [Double])? = nil
+    ) {
         self.coordinate = coordinate
         self.examples = examples
         self.workers = workers
-        layout = EntityLayout(coordinate, examples, seed: seed, workers: workers)
+        layout = EntityLayout(coordinate, examples, seed: seed, workers: workers, scale: scale)
         values = [Double](repeating: 0, count: layout.features.count)
         alpha = [Double](repeating: 0, count: layout.fitted.rows.count)
     }
@@ -63,33 +67,45 @@ final class RandomEffect {
 
     /// Calls `body` for every entity that has a model, its rows loaded into the solver with `offsets` (one per
     /// example).
-    func forEachLoaded(_ offsets: [Double], _ body: (EntitySolver, EntityView, Int) -> Void) {
-        let (layout, examples) = (layout, examples)
-        offsets.withUnsafeBufferPointer { offsets in
+    private func forEachLoaded(_ offsets: [Double], _ body: (EntitySolver, EntityView, Int) -> Void) {
+        let layout = layout
+        examples.withRowPointers { data in
+            offsets.withUnsafeBufferPointer { offsets in
+                layout.forEachEntity(workers, scratch: { EntitySolver(l2: coordinate.l2) }) { solver, view, e in
+                    let all = layout.groups.range(e).count
+                    solver.load(view, e, data, offsets: offsets.baseAddress!, all: all)
+                    body(solver, view, e)
+                }
+            }
+        }
+    }
+
+    /// Calls `body` for every entity that has a model, its rows loaded into the solver at a curvature w·ℓ″ (one per
+    /// example).
+    func forEachLoaded(curvature: [Double], _ body: (EntitySolver, EntityView, Int) -> Void) {
+        let layout = layout
+        curvature.withUnsafeBufferPointer { curvature in
             layout.forEachEntity(workers, scratch: { EntitySolver(l2: coordinate.l2) }) { solver, view, e in
-                let all = layout.groups.range(e).count
-                solver.load(view, e, examples, offsets: offsets.baseAddress!, all: all)
+                solver.load(view, e, curvature: curvature.baseAddress!, all: layout.groups.range(e).count)
                 body(solver, view, e)
             }
         }
     }
 
-    /// Calls `body` for every entity that has a model.
-    func forEachEntity(_ body: (EntityView, Int) -> Void) {
-        layout.forEachEntity(workers, scratch: {}) { _, view, e in body(view, e) }
+    /// Calls `body` for every entity that has a model, with room for two numbers per fitted row.
+    func forEachEntity(_ body: (UnsafeMutablePointer<Double>, EntityView, Int) -> Void) {
+        layout.forEachEntity(workers, scratch: { [Double](repeating: 0, count: 2 * layout.mostRows) }) {
+            scratch, view, e in
+            scratch.withUnsafeMutableBufferPointer { body($0.baseAddress!, view, e) }
+        }
     }
 
     /// z += X·v on the fitted rows. v: aligned with the coefficients; z: one per example.
     func addProduct(_ v: UnsafePointer<Double>, to z: UnsafeMutablePointer<Double>) {
-        forEachEntity { view, e in
-            let own = v + view.offsets[e]
-            for i in view.rowRange(e) {
-                var total = 0.0
-                for at in view.starts[i]..<view.starts[i + 1] {
-                    total += Double(view.values[at]) * own[Int(view.columns[at])]
-                }
-                z[Int(view.rows[i])] += total
-            }
+        forEachEntity { products, view, e in
+            view.multiply(e, v + view.offsets[e], into: products)
+            let rows = view.rows.baseAddress! + view.rowOffsets[e]
+            for i in 0..<view.rowRange(e).count { z[Int(rows[i])] += products[i] }
         }
     }
 
@@ -97,16 +113,12 @@ final class RandomEffect {
     func multiplyTransposed(
         _ r: UnsafePointer<Double>, into g: UnsafeMutablePointer<Double>, squared: Bool = false
     ) {
-        forEachEntity { view, e in
+        forEachEntity { gathered, view, e in
             let own = g + view.offsets[e]
             own.update(repeating: 0, count: view.range(e).count)
-            for i in view.rowRange(e) {
-                let scale = r[Int(view.rows[i])]
-                for at in view.starts[i]..<view.starts[i + 1] {
-                    let x = Double(view.values[at])
-                    own[Int(view.columns[at])] += scale * (squared ? x * x : x)
-                }
-            }
+            let rows = view.rows.baseAddress! + view.rowOffsets[e]
+            for i in 0..<view.rowRange(e).count { gathered[i] = r[Int(rows[i])] }
+            view.addTransposed(e, gathered, squared: squared, to: own)
         }
     }
 }

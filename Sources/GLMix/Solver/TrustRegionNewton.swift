@@ -1,13 +1,15 @@
 import LinearAlgebra
 
-/// A twice differentiable convex function as a trust-region Newton method sees it. The object remembers the point
+/// A convex function, twice differentiable but for an L1 term, as a trust-region Newton method sees it. The object remembers the point
 /// of its last `evaluate`, to which gradient, Hessian and preconditioner belong.
 protocol NewtonObjective: AnyObject {
     /// Number of variables.
     var count: Int { get }
+    /// Part of f, if there is one; derivatives leave it out.
+    var l1: L1Penalty? { get }
     /// f(x); only the value: the point is tried, not accepted.
     func value(at x: [Double]) -> Double
-    /// Moves to the point that was tried last and returns ∇f there.
+    /// Moves to the point that was tried last and returns ∇f there, without the L1 term.
     func accept(_ x: [Double]) -> [Double]
     /// ∇²f·v at the accepted point.
     func hessianTimes(_ v: [Double]) -> [Double]
@@ -19,13 +21,17 @@ protocol NewtonObjective: AnyObject {
     func noteInnerSteps(_ steps: Int)
     /// For sums over variables.
     var workers: Workers { get }
-    /// Whether the accepted point is good enough.
+    /// Whether the accepted point is good enough. gradient: with L1 the subgradient of least norm.
     func isOptimal(value: Double, gradient: [Double]) -> Bool
 }
 
 extension NewtonObjective {
     func noteInnerSteps(_ steps: Int) {}
     func isNegligible(_ residual: [Double]) -> Bool { false }
+
+    func subgradient(_ gradient: [Double], at x: [Double]) -> [Double] {
+        l1?.subgradient(gradient, at: x) ?? gradient
+    }
 }
 
 /// Trust-region Newton method for large problems.
@@ -34,6 +40,10 @@ extension NewtonObjective {
 /// (2008), algorithms 1 and 2; conjugate gradients are preconditioned and the region is measured in the norm of M
 /// (C.-Y. Hsia, W.-L. Chiang, C.-J. Lin, ACML 2018), with the recurrences of Conn, Gould, Toint (Trust-Region
 /// Methods, 2000, §7.5.1), so that M itself is never applied.
+///
+/// With an L1 term this is a projected Newton method on the variables that are not best left at 0 (its quadratic model
+/// holds in their orthant): steps end where a variable leaves its orthant, at 0; a variable that would leave 0 against
+/// its descent is held until a step is taken.
 ///
 /// Stops when the objective says so, or after `iterations` steps, or when no step of representable size descends.
 struct TrustRegionNewton {
@@ -52,15 +62,17 @@ struct TrustRegionNewton {
     func minimise(_ f: some NewtonObjective, from x: inout [Double]) -> Outcome {
         let vectors = VectorSpace(workers: f.workers)
         var outcome = Outcome(value: f.value(at: x))
-        var gradient = f.accept(x)
+        var gradient = f.subgradient(f.accept(x), at: x)
         var radius = Double.infinity
+        var blocked = [Bool](repeating: false, count: f.l1 == nil ? 0 : x.count)
         while outcome.steps < iterations, !f.isOptimal(value: outcome.value, gradient: gradient) {
-            let step = steihaug(f, gradient, radius)
+            let step = steihaug(f, gradient, radius, free: f.l1?.free(x, gradient, blocked: blocked))
             f.noteInnerSteps(step.products)
             outcome.products += step.products
             outcome.steps += 1
             var trial = x
             vectors.add(1, step.direction, to: &trial)
+            f.l1?.project(&trial, from: x, gradient)
             let value = f.value(at: trial)
             let slope = vectors.dot(gradient, step.direction)
             let predicted = -0.5 * (slope - vectors.dot(step.direction, step.residual))
@@ -69,7 +81,10 @@ struct TrustRegionNewton {
             radius = resized(radius, step.length, slope: slope, predicted: predicted, actual: actual)
             if actual > 1e-4 * predicted {
                 (x, outcome.value) = (trial, value)
-                gradient = f.accept(x)
+                gradient = f.subgradient(f.accept(x), at: x)
+                for j in blocked.indices { blocked[j] = false }
+            } else {
+                f.l1?.block(step.direction, at: x, gradient, &blocked)
             }
             // what is left to gain drowns in the rounding of f
             if predicted <= 1e-15 * abs(outcome.value) || radius == 0 { break }
@@ -89,20 +104,24 @@ struct TrustRegionNewton {
     }
 
     /// Algorithm 2: conjugate gradients on H·s = −g from 0, stopped at the region's border.
+    /// - Parameter free: which variables may move; nil: all.
     func steihaug(
-        _ f: some NewtonObjective, _ gradient: [Double], _ radius: Double
+        _ f: some NewtonObjective, _ gradient: [Double], _ radius: Double, free: [Bool]? = nil
     ) -> (direction: [Double], residual: [Double], length: Double, products: Int) {
         let vectors = VectorSpace(workers: f.workers)
         var s = [Double](repeating: 0, count: gradient.count)
         var r = vectors.scaled(-1, gradient)
+        vectors.hold(free, &r)
         var z = f.precondition(r)
+        vectors.hold(free, &z)
         var d = z
         var rz = vectors.dot(r, z)
         let goal = forcing * forcing * rz
         var (ss, sd, dd) = (0.0, 0.0, rz)  // ‖s‖², ⟨s, d⟩, ‖d‖² in M
         var products = 0
         while products < innerIterations, rz > goal, rz > 0, !f.isNegligible(r) {
-            let hd = f.hessianTimes(d)
+            var hd = f.hessianTimes(d)
+            vectors.hold(free, &hd)
             products += 1
             let alpha = rz / vectors.dot(d, hd)
             let next = ss + 2 * alpha * sd + alpha * alpha * dd
@@ -117,6 +136,7 @@ struct TrustRegionNewton {
             vectors.add(alpha, d, to: &s)
             vectors.add(-alpha, hd, to: &r)
             z = f.precondition(r)
+            vectors.hold(free, &z)
             let rzNext = vectors.dot(r, z)
             let beta = rzNext / rz
             rz = rzNext
@@ -161,6 +181,12 @@ struct VectorSpace {
                 forBlocks(x.count, workers) { range in for i in range { y[i] = x[i] + b * y[i] } }
             }
         }
+    }
+
+    /// 0 where variables may not move.
+    func hold(_ free: [Bool]?, _ x: inout [Double]) {
+        guard let free else { return }
+        for j in free.indices where !free[j] { x[j] = 0 }
     }
 
     func scaled(_ a: Double, _ x: [Double]) -> [Double] {

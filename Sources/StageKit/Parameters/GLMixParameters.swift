@@ -8,7 +8,7 @@ extension Parameters {
         ),
         Parameter(
             "glmix.coordinates", .structured(GLMixSyntax.coordinates), .text("auto"),
-            "auto, or a list of {name, by: none | learner | course | <profile column>, features: [learner, course, learner-now, course-now, pair], l2, min_rows, max_rows}. auto: global, per-learner, per-course, and per-segment where learners have one."
+            "auto, or a list of {name, by: none | learner | course | <profile column>, features: [learner, course, learner-now, course-now, pair], l2, l1, min_rows, max_rows}; l1 > 0 makes the fixed effect's penalty an elastic net. auto: global, per-learner, per-course, and per-segment where learners have one."
         ),
         Parameter(
             "glmix.l2", .number(1e-6...1e9), .number(10),
@@ -42,6 +42,18 @@ extension Parameters {
             "glmix.tolerance", .number(1e-12...0.1), .number(1e-6),
             "The fit ends when F − F* is certified to be at most this share of F."),
         Parameter(
+            "glmix.variances", .choice(["none", "diagonal", "full"]), .text("diagonal"),
+            "Variances stored with the coefficients: 1/H_jj, or the diagonal of the inverse Hessian of the coefficient's block (an entity, or the fixed effect up to 8192 features)."
+        ),
+        Parameter(
+            "glmix.tune", .integer(0...10_000), .integer(0), unit: "trials",
+            "Searches the λ's of all coordinates within 1/32 to 32 times the stated ones: so many Sobol points, judged by log loss on validation half A."
+        ),
+        Parameter(
+            "glmix.prior", .text, .text("none"),
+            "Run (a name beside this one, or a path) whose means and variances are the prior: only rows since then are trained on. none: no prior."
+        ),
+        Parameter(
             "glmix.refit", .boolean, .boolean(true),
             "Fit once more with engagements up to T for the final scores; false takes the validation fit for both."),
         Parameter(
@@ -67,7 +79,7 @@ package enum GLMixSyntax {
         var names = Set<String>()
         for item in items {
             guard case .map(let fields) = item else { return "expected {name: …, by: …}, found \(item.yaml)" }
-            let known = ["name", "by", "features", "l2", "min_rows", "max_rows"]
+            let known = ["name", "by", "features", "l2", "l1", "min_rows", "max_rows"]
             if let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) {
                 return "unknown key \(unknown); known are \(known.joined(separator: ", "))"
             }
@@ -96,6 +108,13 @@ package enum GLMixSyntax {
         case .integer(let v)?: if v <= 0 { return "l2: \(v), must be > 0" }
         case .number(let v)?: if !(v > 0) { return "l2: \(v), must be > 0" }
         default: return "l2: expected a number > 0"
+        }
+        let isFixed = [nil, .null, .text("none")].contains(fields["by"])
+        switch fields["l1"] {
+        case nil: break
+        case .integer(let v)?: if v < 0 || v > 0 && !isFixed { return "l1: \(v), must be ≥ 0, and by: none" }
+        case .number(let v)?: if !(v >= 0) || v > 0 && !isFixed { return "l1: \(v), must be ≥ 0, and by: none" }
+        default: return "l1: expected a number ≥ 0"
         }
         for (key, least) in [("min_rows", 1), ("max_rows", 0)] {
             switch fields[key] {

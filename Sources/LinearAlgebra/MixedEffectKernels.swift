@@ -1,0 +1,64 @@
+import CKernels
+
+/// Logistic loss ℓ(z, y) of many rows: log(1 + e^{−z}) for y = 1, log(1 + e^z) for y = 0.
+package enum LogisticRows {
+    /// Writes first = w·ℓ′(z) and second = w·ℓ″(z), w = scale·weight; returns Σ w·ℓ. Same bits on every CPU.
+    /// - Parameters: all n long; positive: 1 for y = 1.
+    @inline(__always)
+    package static func evaluate(
+        _ n: Int, _ z: UnsafePointer<Double>, positive: UnsafePointer<UInt8>, weights: UnsafePointer<Float>,
+        scale: Double = 1, first: UnsafeMutablePointer<Double>, second: UnsafeMutablePointer<Double>
+    ) -> Double { lk_logistic_rows(n, z, positive, weights, scale, first, second) }
+}
+
+/// Products with some compressed sparse rows; `starts` has one more element than there are rows.
+package enum RowProduct {
+    /// out[i] += x_i·v
+    @inline(__always)
+    package static func add(
+        rows: Int, _ starts: UnsafePointer<Int>, _ columns: UnsafePointer<UInt32>, _ values: UnsafePointer<Float>,
+        _ v: UnsafePointer<Double>, to out: UnsafeMutablePointer<Double>
+    ) { lk_rows_multiply(rows, starts, columns, values, v, out) }
+
+    /// out += Σ_i r_i·x_i, or x_i∘x_i with `squared`
+    @inline(__always)
+    package static func addTransposed(
+        rows: Int, _ starts: UnsafePointer<Int>, _ columns: UnsafePointer<UInt32>, _ values: UnsafePointer<Float>,
+        _ r: UnsafePointer<Double>, squared: Bool = false, to out: UnsafeMutablePointer<Double>
+    ) { lk_rows_transposed(rows, starts, columns, values, r, squared ? 1 : 0, out) }
+}
+
+/// Many small symmetric systems, without a LAPACK call's overhead. Row-major; factors use the lower triangle. From
+/// order `plainBelow` on LAPACK factors, which blocks.
+package enum SmallSystem {
+    package static let plainBelow = 64
+    package static let plainSolveBelow = 128
+
+    /// A = L·Lᵀ in place; false if A is not positive definite. column: room for n.
+    @inline(__always)
+    package static func factor(
+        _ n: Int, _ a: UnsafeMutablePointer<Double>, column: UnsafeMutablePointer<Double>
+    ) -> Bool {
+        if n >= plainBelow { return (try? Cholesky.factor(n, a)) != nil }
+        return lk_cholesky(n, a, column) != 0
+    }
+
+    /// Solves L·Lᵀ·x = b in place.
+    @inline(__always)
+    package static func solve(_ n: Int, _ factor: UnsafePointer<Double>, _ b: UnsafeMutablePointer<Double>) {
+        if n >= plainSolveBelow { return Cholesky.solve(n, factor: factor, b) }
+        lk_cholesky_solve(n, factor, b)
+    }
+
+    /// k = x·xᵀ (m × m), x: m × width, width a multiple of 8.
+    @inline(__always)
+    package static func gram(
+        _ m: Int, width: Int, _ x: UnsafePointer<Double>, into k: UnsafeMutablePointer<Double>
+    ) { lk_gram(m, width, x, k) }
+
+    /// out = a·v, both triangles of `a` given.
+    @inline(__always)
+    package static func multiply(
+        _ n: Int, _ a: UnsafePointer<Double>, _ v: UnsafePointer<Double>, into out: UnsafeMutablePointer<Double>
+    ) { lk_symmetric_multiply(n, a, v, out) }
+}
