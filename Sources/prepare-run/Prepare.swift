@@ -52,7 +52,8 @@ struct Prepare: ParsableCommand {
 
     /// A training that was killed between its commit and the end leaves its checkpoint.
     private func dropFinishedCheckpoint() throws {
-        guard StageState.of(.trainNCF, run: runFolder) == "done" else { return }
+        let states = StageState.all(run: runFolder)
+        guard states.contains(where: { $0.stage == .trainNCF && $0.state == "done" }) else { return }
         try FileSystem.removeAll(runFolder + "/ncf.checkpoint")
     }
 

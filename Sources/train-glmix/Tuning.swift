@@ -1,3 +1,4 @@
+import Shards
 import GLMix
 import Metrics
 import Platform
