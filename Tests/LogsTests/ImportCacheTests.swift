@@ -47,6 +47,7 @@ private struct Cached {
 
     final class Messages: Sendable {
         let all = Mutex<[String]>([])
+        var texts: [String] { all.withLock { $0 } }
     }
 
     func cache(mapping: String = ownMapping, limit: Int = 1 << 30) -> ImportCache {
@@ -94,7 +95,7 @@ private func compare(
         // The unusable rows: a time, a course that is nowhere (twice), a negative watch time.
         let again = try importLogs(mapping, files(), asOf: asOf, cache: cached.cache(mapping: mapping))
         #expect(again.rejects.split(separator: "\n").count == 1 + 4)
-        #expect(cached.warnings.all.withLock { $0 } == [])
+        #expect(cached.warnings.texts.isEmpty)
     }
 
     @Test func changedLateAndWithdrawnFilesAreReadAlone() throws {
@@ -150,7 +151,7 @@ private func compare(
         let (one, other) = (try cached.entries[0], try cached.entries[1])
         try FileSystem.write(FileSystem.read(one + "/rows.safetensors.gz"), to: other + "/rows.safetensors.gz")
         #expect(try compare(cached, files()) == 2)
-        #expect(cached.warnings.all.withLock { $0.contains { $0.contains("belongs to another entry") } })
+        #expect(cached.warnings.texts.contains { $0.contains("belongs to another entry") })
     }
 
     @Test func theLeastRecentlyUsedGoFirst() throws {
