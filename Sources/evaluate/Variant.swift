@@ -25,7 +25,8 @@ struct Variant: ParsableCommand {
 
     @Option(name: .customLong("run"), help: "The run folder with the variant's ncf/.") var folder: String
 
-    @Option(help: "End of the window: UTC, seconds since 1970, or all; as metrics/metrics.json of the other run has it.")
+    @Option(
+        help: "End of the window: UTC, seconds since 1970, or all; as metrics/metrics.json of the other run has it.")
     var until: String
 
     @Option(help: "What the table will call it.") var name: String
