@@ -91,14 +91,18 @@ package struct NCFTraining {
         best.map { epoch - $0.record.epoch >= parameters.patience } ?? false
     }
 
-    /// α > 0 only if the gain over trend and wide exceeds one standard error. The towers of the best epoch are kept in
-    /// any case: related courses come from their embeddings.
+    /// The gain over trend and wide that towers must show, in its standard errors: it is the best of up to 16 grid points
+    /// in each epoch, and the best of so many exceeds one standard error by chance alone.
+    private static let guardErrors = 3.0
+
+    /// α > 0 only if the gain exceeds `guardErrors`. The towers of the best epoch are kept in any case: related courses
+    /// come from their embeddings.
     private func chosen(_ linear: LinearPart, _ best: NCFCheckpoint.Best?, _ run: Run) -> NCFModel {
         guard let best, let quality = best.record.quality else {
             return NCFModel(
                 linear: linear, towers: run.trainer.towers, alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
         }
-        let trusted = !parameters.guarded || quality.gain > quality.gainError
+        let trusted = !parameters.guarded || quality.gain > Self.guardErrors * quality.gainError
         var towers = run.trainer.towers
         towers.weights = best.weights
         return NCFModel(

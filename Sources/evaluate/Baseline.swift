@@ -55,7 +55,9 @@ struct BaselineFamily {
         RecencyWeights(age: 0.25, position: 0.25), RecencyWeights(age: 0.5, position: 0.5),
     ]
     /// As the literature has it: position exponent 1, the last ten.
-    private static let markovRecencies = [RecencyWeights(position: 1, last: 10), RecencyWeights(position: 0.5, last: 10)]
+    private static let markovRecencies = [
+        RecencyWeights(position: 1, last: 10), RecencyWeights(position: 0.5, last: 10),
+    ]
     private static let halfLives: [Double] = [7, 15, 30, 90]
     private static let shares: [Float] = [0.3, 0.5, 0.7]
     private static let smoothings: [Double] = [10, 100, 1_000]

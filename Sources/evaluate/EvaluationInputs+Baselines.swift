@@ -32,12 +32,16 @@ extension EvaluationInputs {
 
     private func families(_ source: BaselineSource) -> [BaselineFamily] {
         let hasEase = source.wide == .ease || courseCount <= CoWatch.WideOptions().easeLimit
+        var shown: Set<String> = []
         return settings.baselines.compactMap { name in
             let family = BaselineFamily(
                 name, recentDays: Double(settings.recentWindow) / Double(Popularity.day), wide: source.wide,
                 columns: source.profiles.keys.sorted(), hasEase: hasEase)
-            if family == nil { stage.say("baseline \(name): nothing here that it could be made of") }
-            return family
+            guard let family else {
+                stage.say("baseline \(name): nothing here that it could be made of")
+                return nil
+            }
+            return shown.insert(family.name).inserted ? family : nil  // wide may be ease under another name
         }
     }
 

@@ -1,4 +1,4 @@
-// Reads   ncf/, cowatch/, watched/, logs/ and logs/after/ of a run that has only these; metrics/ of the run it varies
+// Reads   ncf/, cowatch/, watched/, logs/ and logs/after/ of a run that may have only these
 // Writes  its own metrics/: where relevant courses stand in the lists of its NCF alone
 // Memory  one learner shard per thread
 
@@ -17,11 +17,17 @@ import StageKit
 struct Variant: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "variant",
-        abstract: "Evaluates the NCF of a run alone, on the learners and the window of another run of the same logs.")
+        abstract: "Evaluates the NCF of a run alone, on the learners and the window of another run of the same logs.",
+        discussion: """
+            Writes the run's metrics/, which evaluate pool --variant puts beside those of the other run, and prints means.
+            Memory: one shard of learners per thread.
+            """)
 
     @Option(name: .customLong("run"), help: "The run folder with the variant's ncf/.") var folder: String
 
-    @Option(help: "The run folder whose metrics/ it will stand beside.") var like: String
+    @Option(
+        help: "End of the window: UTC, seconds since 1970, or all; as metrics/metrics.json of the other run has it.")
+    var until: String
 
     @Option(help: "What the table will call it.") var name: String
 
@@ -32,19 +38,34 @@ struct Variant: ParsableCommand {
     func run() throws {
         try reportingErrors("evaluate variant", talk) { _ in
             let workers = Workers(count: threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount))
-            let evaluation = try VariantEvaluation(run: folder, like: like, name: name, workers: workers)
+            let evaluation = try VariantEvaluation(run: folder, until: until, name: name, workers: workers)
             let output = try StageOutput(run: folder, stage: StageName.evaluate.folder)
-            try workers.forEach(evaluation.after.shards) { shard in
+            let parts = try workers.map(evaluation.after.shards) { shard in
                 let rows = try evaluation.shard(shard)
                 try output.write(
                     MetricsShards.encode(rows), as: MetricsShards.learners(shard, of: evaluation.after.shards))
+                return rows
             }
             try output.commit(
                 Manifest(
                     stage: StageName.evaluate.rawValue, release: Lectern.release, config: name,
                     asOf: evaluation.after.logs.manifest.asOf, newestEvent: evaluation.after.logs.manifest.newestEvent),
                 nested: [:])
+            try Terminal.write(Self.means(parts, name))
         }
+    }
+
+    private static func means(_ parts: [MetricsShards.LearnerMetrics], _ name: String) -> String {
+        var learners = EvaluatedLearners(models: [name], depths: parts.first?.depths ?? [0])
+        for part in parts { learners.append(part) }
+        return [("warm", true), ("cold", false)].map { group, isWarm in
+            let rows = (0..<learners.count).filter { (learners.history[$0] > 0) == isWarm }.map { learners.hits[0][$0] }
+            func mean(_ value: (RankedHits) -> Double) -> String {
+                RankingSummary.number(rows.reduce(0) { $0 + value($1) } / Double(max(rows.count, 1)))
+            }
+            return "\(name)\t\(group)\t\(rows.count) learners\tNDCG@20 \(mean { $0.ndcg(at: 20) })"
+                + "\tRecall@20 \(mean { $0.recall(at: 20) })\n"
+        }.joined()
     }
 }
 
@@ -55,25 +76,23 @@ private struct VariantEvaluation {
     private let model: NCFAtTime
     private let eligible: [Bool]
     private let end: Int64
-    private let depth: Int
+    /// As deep as tables look.
+    private let depth = 50
 
-    init(run: String, like: String, name: String, workers: Workers) throws {
+    init(run: String, until: String, name: String, workers: Workers) throws {
         func input(_ stage: StageName, of run: String) throws -> StageInput {
             try StageInput(run: run, stage: stage.rawValue, folder: stage.folder)
         }
         self.name = name
-        let (logs, metrics) = (try input(.importLogs, of: run), try input(.evaluate, of: like))
+        let logs = try input(.importLogs, of: run)
         watched = try input(.filterWatches, of: run)
         let (ncf, cowatch) = (try input(.trainNCF, of: run), try input(.buildCooccurrence, of: run))
         let catalogue = try LogsShards.catalogue(logs)
         let asOf = logs.manifest.asOf
-        let report = try MetricsReport(FileSystem.read(metrics.folder + "/" + MetricsShards.report))
-        guard report.asOf == [asOf], metrics.manifest.catalogue == ncf.manifest.catalogue else {
-            throw LecternError.data("\(run): T or catalogue are not those of \(like)")
+        guard let end = until == "all" ? .max : Int64(until) ?? Moment.parse(until) else {
+            throw LecternError(.usage, "--until \(until): expected a moment in UTC, seconds since 1970, or all")
         }
-        end = report.windowEnd[0] ?? .max
-        depth = try metrics.names("learner-metrics").map { try MetricsShards.learners(metrics.shard($0)) }
-            .flatMap(\.depths).max() ?? 20
+        self.end = end
         after = try AfterLogs(run: run, logs: logs, watched: watched, catalogue: catalogue)
         eligible = (0..<catalogue.count).map { catalogue.isEligible($0, at: asOf) }
         do {

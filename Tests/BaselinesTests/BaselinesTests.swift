@@ -63,7 +63,8 @@ private let day: Int64 = 86_400
         let options = ImplicitALS.Options(factors: 3, l2: 0.5, confidence: 4, iterations: 2)
         func model(_ options: ImplicitALS.Options, threads: Int = 1) -> ImplicitALS {
             ImplicitALS(
-                [board], courseCount: size, from: 0, to: end, options: options, seed: 7, workers: Workers(count: threads))
+                [board], courseCount: size, from: 0, to: end, options: options, seed: 7,
+                workers: Workers(count: threads))
         }
         func objective(_ x: [Double], _ y: [Double], _ watched: Set<Int>) -> Double {
             var sum = 0.5 * x.reduce(0) { $0 + $1 * $1 }
@@ -102,8 +103,10 @@ private let day: Int64 = 86_400
         let popularity = ProfilePopularity(
             counts: [[1, 3, 0], [0, 0, 0]], all: [6, 2, 0], before: [6, 2, 1], smoothing: 4)
         let scores = allScores(ProfileScorer(popularity, values: [0, 1, -1]))
-        for (row, expected) in [[(1 + 3) / 8.0, (3 + 1) / 8.0, 0], [0.75, 0.25, 0], [0.75, 0.25, 0]].enumerated() {
-            for course in 0..<3 { #expect(abs(Double(scores[row][course]) - expected) < 0.02) }
+        // (1 + 4·6/8) / (4 + 4), (3 + 4·2/8) / (4 + 4); then the shares of all.
+        let expected: [[Float]] = [[0.5, 0.5, 0], [0.75, 0.25, 0], [0.75, 0.25, 0]]
+        for row in 0..<3 {
+            for course in 0..<3 { #expect(abs(scores[row][course] - expected[row][course]) < 0.02) }
         }
         // Equal shares: the one with more moments before T goes first; nothing recent at all stays last, but above 0.
         #expect(scores[0][0] > scores[0][1] && scores[0][2] > 0)
