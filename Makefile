@@ -18,6 +18,7 @@ SET     ?=
 THREADS ?=
 LAUNCH  ?=
 CUTS    ?=
+LEARNER ?=
 WINDOW  ?=
 
 R := $(OUT)/$(RUN)
@@ -55,6 +56,9 @@ test: setup build ## All tests
 status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lock holder; last failure
 	@bin/prepare-run status --run $(R)
 
+recommend: ## One learner's list with scores, reasons and rung: make recommend LEARNER=…
+	@bin/export-topk recommend --run $(R) -- '$(subst ','\'',$(LEARNER))'
+
 inspect: ## Look into shards: make inspect STAGE=watched CMD=head
 	@bin/inspect-shards $(or $(CMD),ls) $(if $(FILE),$(FILE),$(R)/$(STAGE))
 
@@ -87,7 +91,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
+.PHONY: help all setup build test status recommend inspect backtest leak-check bench lint format docs clean clean-run
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.

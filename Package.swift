@@ -45,6 +45,7 @@ let package = Package(
         system("COpenBLAS", pkgConfig: "openblas", debian: "libopenblas-dev"),
         system("CLAPACKE", pkgConfig: "lapacke", debian: "liblapacke-dev"),
         system("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
+        system("CSQLite", pkgConfig: "sqlite3", debian: "libsqlite3-dev"),
         .target(name: "CKernels"),
         module("LinearAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels"]),
         module("Shards", ["CZlib", crypto]),
@@ -61,6 +62,7 @@ let package = Package(
         module("Ranking", ["Platform", "LinearAlgebra", "Metrics"]),
         module("Serving", ["ShardKinds", "Platform", "Shards"]),
         // Floor 3
+        module("ServingSQLite", ["Serving", "CSQLite"]),
         module("StoredModels", ["NeuralCF", "GLMix", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]),
         module("StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
         // Floor 4, in the order in which data flows
@@ -72,7 +74,7 @@ let package = Package(
         stage("train-ncf", ["NeuralCF", "CoWatch", "Metrics"]),
         stage("train-glmix", ["GLMix", "Metrics"]),
         stage("blend", algorithms + ["StoredModels"]),
-        stage("export-topk", algorithms + ["Serving", "StoredModels"]),
+        stage("export-topk", algorithms + ["Serving", "ServingSQLite", "StoredModels"]),
         stage("evaluate", algorithms),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
@@ -88,7 +90,7 @@ let package = Package(
         tests("GLMix", ["GLMix"]),
         tests("Baselines", ["Baselines"]),
         tests("Ranking", ["Ranking"]),
-        tests("Serving", ["Serving"]),
+        tests("Serving", ["Serving", "ServingSQLite", "Metrics"]),
         tests("StageKit", ["StageKit"]),
         tests("Architecture", []),
         tests("Pipeline", ["ShardKinds", "Shards", "Platform"]),

@@ -33,10 +33,10 @@ struct PublishRun: ParsableCommand {
             if shelf.serves(inputs.publicationName) {
                 log.info("done: \(shelf.path(inputs.publicationName)) is current already")
             } else {
-                let before = try shelf.current.map { try PublishedLists($0) }
                 let now = PublishedLists(topk: inputs.topk)
-                let difference = try before.map { try ListDifference(now, against: $0, workers: workers) }
-                let gates = try Gates(inputs, churn: difference?.churn).evaluate()
+                let (difference, absent) = try Self.difference(now, shelf.current, workers)
+                if let absent { log.warning("\(absent); delta/ has every list, and no ids to delete") }
+                let gates = try Gates(inputs, churn: difference?.churn, absent: absent).evaluate()
                 try gates.record(inputs.run)
                 for gate in gates.results { log.info("\(gate.line)") }
                 try gates.require(current: shelf.current)
@@ -44,11 +44,25 @@ struct PublishRun: ParsableCommand {
                 try shelf.makeCurrent(inputs.publicationName)
                 try shelf.keepNewest(inputs.slice.integer("publish.keep"))
                 log.info(
-                    "done: \(shelf.path(inputs.publicationName)) is current; \(difference?.summary ?? "the first")")
+                    "done: \(shelf.path(inputs.publicationName)) is current; \(difference?.summary ?? "compared with none")")
             }
             FailureNote.clear(run: options.run, stage: StageName.publishRun.rawValue)
             _ = consume outLock
             _ = consume lock
         }
+    }
+
+    /// The difference to what is published, or why there is none: nothing can be compared with lists in a format of
+    /// an older release, and that is no reason to go on serving them.
+    private static func difference(
+        _ now: PublishedLists, _ current: String?, _ workers: Workers
+    ) throws -> (ListDifference?, absent: String?) {
+        guard let current else { return (nil, nil) }
+        let before: PublishedLists
+        do { before = try PublishedLists(current) } catch let error as LecternError {
+            return (nil, "\(current) cannot be compared with: \(error.message)")
+        }
+        do { return (try ListDifference(now, against: before, workers: workers), nil) } catch let error as NotComparable
+        { return (nil, "\(current) cannot be compared with: \(error.reason)") }
     }
 }

@@ -5,12 +5,12 @@ import Foundation
 import Testing
 
 private let floors: [[String]] = [
-    ["COpenBLAS", "CLAPACKE", "CZlib", "CKernels"],
+    ["COpenBLAS", "CLAPACKE", "CZlib", "CSQLite", "CKernels"],
     ["LinearAlgebra", "Shards"],
     ["Platform", "Metrics"],
     ["ShardKinds"],
     ["Logs", "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Serving"],
-    ["StoredModels", "StageKit"],
+    ["StoredModels", "ServingSQLite", "StageKit"],
 ]
 /// Floor 2's algorithms are pure mathematics: no files, clock, environment, logging.
 private let pure: Set = [
