@@ -18,6 +18,7 @@ SET     ?=
 THREADS ?=
 LAUNCH  ?=
 CUTS    ?=
+LEARNER ?=
 WINDOW  ?=
 VARIANTS ?=
 
@@ -55,6 +56,9 @@ test: setup build ## All tests
 
 status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lock holder; last failure
 	@bin/prepare-run status --run $(R)
+
+recommend: ## One learner's list with scores, reasons and rung: make recommend LEARNER=…
+	@bin/export-topk recommend --run $(R) -- '$(subst ','\'',$(LEARNER))'
 
 inspect: ## Look into shards: make inspect STAGE=watched CMD=head
 	@bin/inspect-shards $(or $(CMD),ls) $(if $(FILE),$(FILE),$(R)/$(STAGE))
@@ -126,7 +130,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect report history lint format docs clean clean-run
+.PHONY: help all setup build test status recommend inspect report history lint format docs clean clean-run
 .PHONY: backtest compare leak-check torture torture-short torture-long fuzz test-tsan
 .PHONY: bench bench-data bench-glmix dist dist-test
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)

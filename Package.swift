@@ -46,6 +46,7 @@ let package = Package(
         system("CLAPACKE", pkgConfig: "lapacke", debian: "liblapacke-dev"),
         system("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
         system("CLibdeflate", pkgConfig: "libdeflate", debian: "libdeflate-dev"),
+        system("CSQLite", pkgConfig: "sqlite3", debian: "libsqlite3-dev"),
         .target(name: "CKernels"),
         module("LinearAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels"]),
         module("Shards", ["CZlib", "CLibdeflate", crypto]),
@@ -64,6 +65,7 @@ let package = Package(
         module("CourseMap", ["LinearAlgebra"]),
         module("Reporting", ["Metrics"]),
         // Floor 3
+        module("ServingSQLite", ["Serving", "CSQLite"]),
         module("StoredModels", ["NeuralCF", "GLMix", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]),
         module("StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
         // Floor 4, in the order in which data flows
@@ -75,7 +77,7 @@ let package = Package(
         stage("train-ncf", ["NeuralCF", "CoWatch", "Metrics"]),
         stage("train-glmix", ["GLMix", "Metrics"]),
         stage("blend", algorithms + ["StoredModels"]),
-        stage("export-topk", algorithms + ["Serving", "StoredModels"]),
+        stage("export-topk", algorithms + ["Serving", "ServingSQLite", "StoredModels"]),
         stage("evaluate", algorithms),
         stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics", "Logs"]),
         stage("publish-run", ["Metrics", "Serving"]),
@@ -100,7 +102,7 @@ let package = Package(
         tests("GLMix", ["GLMix", "Metrics"]),
         tests("Baselines", ["Baselines"]),
         tests("Ranking", ["Ranking"]),
-        tests("Serving", ["Serving"]),
+        tests("Serving", ["Serving", "ServingSQLite", "Metrics"]),
         // tests("CourseMap", ["CourseMap", "LinearAlgebra"]),
         // tests("Reporting", ["Reporting", "Metrics"]),
         tests("StageKit", ["StageKit"]),

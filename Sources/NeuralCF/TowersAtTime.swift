@@ -11,7 +11,7 @@ package final class TowersAtTime: Sendable {
     package let courseBias: [Float]
     private let inputs: SnapshotInputs
     /// C × width: what watching a course adds to the first layer.
-    private let learnerRows: Matrix
+    private let learnerRows: FloatBuffer
 
     /// - Parameters:
     ///   - snapshot: the newest at or before the time from which learners will be scored; nil: none yet.
@@ -25,11 +25,15 @@ package final class TowersAtTime: Sendable {
         courseBias =
             layout.tensor("course.output_bias").map { Array(towers.weights[$0.range]) }
             ?? [Float](repeating: 0, count: layout.courseCount)
-        let rows =
-            towers.parameters.learnerRows == .cowatch
-            ? Self.projected(towers, inputs, .learner, bias: false, workers).array
-            : Array(towers.weights[layout.tensor("learner.table")!.range])
-        learnerRows = Matrix(rows: layout.courseCount, columns: layout.width, values: rows)
+        if towers.parameters.learnerRows == .cowatch {
+            learnerRows = Self.projected(towers, inputs, .learner, bias: false, workers)
+        } else {
+            let table = layout.tensor("learner.table")!
+            learnerRows = FloatBuffer(table.count)
+            towers.weights.withUnsafeBufferPointer {
+                learnerRows.start.update(from: $0.baseAddress! + table.offset, count: table.count)
+            }
+        }
     }
 
     private static func courseVectors(_ towers: Towers, _ inputs: SnapshotInputs, _ workers: Workers) -> Matrix {
@@ -78,7 +82,8 @@ package final class TowersAtTime: Sendable {
         var result = Matrix(rows: learners.count, columns: layout.embedding)
         result.values.withUnsafeMutableBufferPointer { out in
             forEachBlock(learners.count, TowerTrainer.learnerBlock, workers) { rows in
-                let (built, activations) = forward(moments, Array(ranges[rows]), at: time)
+                var builder = inputBuilder()
+                let (built, activations) = forward(moments, Array(ranges[rows]), at: time, &builder)
                 for (k, row) in rows.enumerated() where built.counts.start[k] > 0 {
                     (out.baseAddress! + row * layout.embedding).update(
                         from: activations.unit.start + k * layout.embedding, count: layout.embedding)
@@ -88,74 +93,78 @@ package final class TowersAtTime: Sendable {
         return result
     }
 
-    private func forward(
-        _ moments: Moments, _ ranges: [Range<Int>], at time: Int64
-    ) -> (LearnerInputs, TowerActivations) {
-        let (layout, parameters) = (towers.layout, towers.parameters)
-        let built = LearnerInputs(lengths: ranges.map(\.count), hasDecay: parameters.learnerInput == .decay)
-        var builder = LearnerInputBuilder(
-            courseCount: layout.courseCount, cowatch: parameters.learnerRows == .cowatch ? inputs : nil,
+    /// Scratch of one thread for `forward`.
+    func inputBuilder() -> LearnerInputBuilder {
+        LearnerInputBuilder(
+            courseCount: towers.layout.courseCount, cowatch: towers.parameters.learnerRows == .cowatch ? inputs : nil,
             decay: towers.decay)
+    }
+
+    /// What watching a course adds to the first layer, before its coefficient.
+    func learnerRow(_ course: UInt32) -> UnsafePointer<Float> {
+        UnsafePointer(learnerRows.start + Int(course) * towers.layout.width)
+    }
+
+    /// The learner tower of some contexts.
+    func forward(
+        _ moments: Moments, _ ranges: [Range<Int>], at time: Int64, _ builder: inout LearnerInputBuilder
+    ) -> (LearnerInputs, TowerActivations) {
+        let layout = towers.layout
+        let built = LearnerInputs(
+            lengths: ranges.map(\.count), hasDecay: towers.parameters.learnerInput == .decay)
         let first = FloatBuffer(ranges.count * layout.width)
         let activations = TowerActivations(rowCount: ranges.count, dimensions: layout.dimensions, first: first)
         towers.weights.withUnsafeBufferPointer { weights in
-            learnerRows.values.withUnsafeBufferPointer { rows in
-                for (k, range) in ranges.enumerated() {
-                    builder.begin()
-                    for at in range { builder.append(moments.courses[at], moments.times[at]) }
-                    builder.finish(k, at: time, into: built)
-                    built.firstLayer(
-                        k, rows: rows.baseAddress!, bias: weights.baseAddress! + layout.tensor("learner.bias")!.offset,
-                        width: layout.width, into: first.start + k * layout.width)
-                }
-                TowerPass(inference: towers, side: .learner).forward(
-                    0..<ranges.count, activations, weights: weights.baseAddress!)
+            let bias = weights.baseAddress! + layout.tensor("learner.bias")!.offset
+            for (k, range) in ranges.enumerated() {
+                builder.begin()
+                for at in range { builder.append(moments.courses[at], moments.times[at]) }
+                builder.finish(k, at: time, into: built)
+                built.firstLayer(
+                    k, rows: learnerRows.start, bias: bias, width: layout.width, into: first.start + k * layout.width)
             }
+            TowerPass(inference: towers, side: .learner).forward(
+                0..<ranges.count, activations, weights: weights.baseAddress!)
         }
         return (built, activations)
     }
 
-    /// How much each moment of a context adds to the tower score of given courses (courses × context): the gradient of
-    /// the score at the first layer, with the embedding's norm held fixed, times what the moment put there. For towers
-    /// without hidden layers, shares and the bias's share sum to the score.
-    package func shares(_ moments: Moments, context: Range<Int>, of courses: [UInt32], at time: Int64) -> Matrix {
-        var result = Matrix(rows: courses.count, columns: context.count)
-        if context.isEmpty || courses.isEmpty { return result }
+    /// The gradient of tower scores at a learner's first layer (courses × width), the embedding's norm held fixed.
+    /// - Parameters:
+    ///   - mean: a course vector that is subtracted from every course's; nil: none.
+    ///   - row: the learner's row of `activations`.
+    func gradient(
+        _ courses: [UInt32], mean: [Float]?, row: Int, _ activations: TowerActivations, scale: Float
+    ) -> [Float] {
         let layout = towers.layout
-        let (built, activations) = forward(moments, [context], at: time)
-        let norm = towers.parameters.output == .cosine ? activations.norms.start[0] : 1
-        let scale = norm > 0 ? towers.outputScale / norm : 0
-        var gradient: [Float] = []
-        for course in courses {
-            let start = Int(course) * layout.embedding
-            gradient += courseVectors.values[start..<start + layout.embedding].map { $0 * scale }
-        }
-        for layer in stride(from: layout.dimensions.count - 1, to: 0, by: -1) {
-            gradient = below(layer, gradient, courses.count, activations)
-        }
-        for k in 0..<courses.count {
-            for entry in 0..<context.count {
-                let row = Int(built.columns.start[entry]) * layout.width
-                var dot: Float = 0
-                for d in 0..<layout.width { dot += gradient[k * layout.width + d] * learnerRows.values[row + d] }
-                result[k, entry] = dot * built.coefficients.start[entry]
+        let norm = towers.parameters.output == .cosine ? activations.norms.start[row] : 1
+        let factor = norm > 0 ? scale * towers.outputScale / norm : 0
+        var gradient = [Float](repeating: 0, count: courses.count * layout.embedding)
+        for (k, course) in courses.enumerated() {
+            let (from, to) = (Int(course) * layout.embedding, k * layout.embedding)
+            for d in 0..<layout.embedding {
+                gradient[to + d] = factor * (courseVectors.values[from + d] - (mean?[d] ?? 0))
             }
         }
-        return result
+        for layer in stride(from: layout.dimensions.count - 1, to: 0, by: -1) {
+            gradient = below(layer, gradient, courses.count, row, activations)
+        }
+        return gradient
     }
 
-    private func below(_ layer: Int, _ gradient: [Float], _ count: Int, _ activations: TowerActivations) -> [Float] {
+    private func below(
+        _ layer: Int, _ gradient: [Float], _ count: Int, _ row: Int, _ activations: TowerActivations
+    ) -> [Float] {
         let (inputs, outputs) = (towers.layout.dimensions[layer - 1], towers.layout.dimensions[layer])
         let weight = towers.layout.tensor("learner.dense.\(layer).weight")!.offset
+        let own = activations.layers[layer - 1].start + row * inputs
         var result = [Float](repeating: 0, count: count * inputs)
         towers.weights.withUnsafeBufferPointer { weights in
             result.withUnsafeMutableBufferPointer { out in
                 BLAS.multiply(
                     m: count, n: inputs, k: outputs, gradient, lda: outputs, weights.baseAddress! + weight,
                     ldb: outputs, transposeB: true, out.baseAddress!, ldc: inputs)
-                for k in 0..<count {
-                    for i in 0..<inputs where activations.layers[layer - 1].start[i] <= 0 { out[k * inputs + i] = 0 }
-                }
+                for k in 0..<count { for i in 0..<inputs where own[i] <= 0 { out[k * inputs + i] = 0 } }
             }
         }
         return result

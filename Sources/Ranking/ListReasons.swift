@@ -1,54 +1,72 @@
 import Platform
 
-/// Why an entry stands in its list: the part of its blended logit that is particular to the learner and adds most.
+/// Why an entry may stand in its list: what is particular to the learner, in blended log odds beyond what the same
+/// things add to the average course of the catalogue.
 package struct EntryEvidence: Sendable {
-    /// What each course of the context adds: (course, amount in blended log odds).
+    /// What each course of the context adds.
     package var watched: [(course: UInt32, amount: Float)]
-    /// What the response model adds, over its mean for the learner.
+    /// What the response model's learner–course terms add in all …
     package var response: Float
+    /// … and those of them that have a name, all positive. `term` is the caller's.
+    package var features: [(term: Int, amount: Float)]
 
-    package init(watched: [(course: UInt32, amount: Float)] = [], response: Float = 0) {
-        (self.watched, self.response) = (watched, response)
-    }
-
-    /// Whether the response model adds more than the whole context.
-    package var isResponse: Bool { response > max(0, context) }
-
-    private var context: Float { watched.reduce(Float(0)) { $0 + max(0, $1.amount) } }
-
-    /// - Parameter fits: the feature to name if `isResponse`; nil: none adds anything.
-    /// - Returns: the feature, if the response model adds most; else the context, named by the course of it that adds
-    ///   most (ties: the smaller number); else popularity.
-    package func reason(hasSegment: Bool, fits: UInt32?) -> (reason: Reason, because: UInt32) {
-        if isResponse, let fits { return (.fits, fits) }
-        if context > 0 {
-            let best = watched.max { ($0.amount, $1.course) < ($1.amount, $0.course) }!
-            return (.watched, best.course)
-        }
-        return (hasSegment ? .popularInSegment : .popular, 0)
+    package init(
+        watched: [(course: UInt32, amount: Float)] = [], response: Float = 0,
+        features: [(term: Int, amount: Float)] = []
+    ) {
+        (self.watched, self.response, self.features) = (watched, response, features)
     }
 }
 
-/// Which feature each entry of one list is said to fit: the one that adds most beyond what it adds to the list's other
-/// entries on average, so that what nearly all courses of the list share (the learner's language) is not repeated from
-/// line to line where something else speaks for a course.
-package enum DistinctiveFeature {
-    /// - Parameter terms: by entry, (feature, amount) with amounts > 0, largest first; a feature at most once.
-    /// - Returns: by entry, the position in its terms; nil without terms. Ties go to the larger amount.
-    package static func choose<Feature: Hashable>(_ terms: [[(feature: Feature, amount: Double)]]) -> [Int?] {
-        var sums: [Feature: Double] = [:]
-        for entry in terms { for term in entry { sums[term.feature, default: 0] += term.amount } }
-        return terms.map { entry in
-            entry.indices.max { a, b in
-                let (x, y) = (beyond(entry[a], sums, terms.count), beyond(entry[b], sums, terms.count))
-                return x < y || (x == y && a > b)
-            }
-        }
+/// What is said of an entry.
+package enum EntryReason: Sendable, Equatable {
+    /// The context: this course of it adds most.
+    case watched(UInt32)
+    /// The response model: this term of it.
+    case fits(Int)
+    case popular
+}
+
+/// Chooses the reasons of one list, entry by entry.
+///
+/// The model that adds more of what is particular to the learner speaks: the context through the course of it that adds
+/// most (ties: the smaller number), the response model through a named term. A list that says the same on every line
+/// says little: of the terms at least half as strong as the strongest, the one named least often so far is taken (ties:
+/// the stronger, then the first). If the first model has nothing to name, the other speaks if it adds anything; else
+/// the entry is popular.
+package struct ListReasons: Sendable {
+    /// Terms this share as strong as the strongest may stand for it.
+    package static let strongEnough: Float = 0.5
+    private var named: [String: Int] = [:]
+
+    package init() {}
+
+    /// - Parameter name: of a term; terms of equal names are the same.
+    package mutating func choose(_ evidence: EntryEvidence, name: (Int) -> String) -> EntryReason {
+        let context = evidence.watched.reduce(Float(0)) { $0 + $1.amount }
+        if evidence.response > context, let reason = fits(evidence, name) { return reason }
+        if context > 0, let reason = watched(evidence) { return reason }
+        return fits(evidence, name) ?? .popular
     }
 
-    private static func beyond<Feature: Hashable>(
-        _ term: (feature: Feature, amount: Double), _ sums: [Feature: Double], _ entries: Int
-    ) -> Double { term.amount - sums[term.feature]! / Double(entries) }
+    private func watched(_ evidence: EntryEvidence) -> EntryReason? {
+        let best = evidence.watched.max { ($0.amount, $1.course) < ($1.amount, $0.course) }
+        return best.flatMap { $0.amount > 0 ? .watched($0.course) : nil }
+    }
+
+    private mutating func fits(_ evidence: EntryEvidence, _ name: (Int) -> String) -> EntryReason? {
+        if evidence.response <= 0 { return nil }
+        guard let strongest = evidence.features.map(\.amount).max() else { return nil }
+        let strong = evidence.features.filter { $0.amount >= Self.strongEnough * strongest }
+            .map { (term: $0.term, amount: $0.amount, name: name($0.term)) }
+        var best = 0
+        for i in strong.indices.dropFirst() {
+            let (a, b) = (named[strong[i].name, default: 0], named[strong[best].name, default: 0])
+            if a < b || (a == b && strong[i].amount > strong[best].amount) { best = i }
+        }
+        named[strong[best].name, default: 0] += 1
+        return .fits(strong[best].term)
+    }
 }
 
 /// Which parts of the one score are not zero for a learner; from them the rung is derived.

@@ -41,6 +41,11 @@ package struct UnservableID: Error, Equatable, CustomStringConvertible {
     package let id: String
     package let format: String
     package let reason: String
+
+    package init(id: String, format: String, reason: String) {
+        (self.id, self.format, self.reason) = (id, format, reason)
+    }
+
     package var description: String { "id \(quoted(id)) cannot be written as \(format): \(reason)" }
 
     private func quoted(_ text: String) -> String {

@@ -5,6 +5,15 @@ import Platform
 import Ranking
 import ShardKinds
 import Shards
+import StoredModels
+
+/// What explanations need that is the same for all learners.
+struct ExplanationMeans {
+    let ncf: NCFCourseMeans
+    let glmix: CourseMeans
+
+    init(_ models: StoredModels) { (ncf, glmix) = (NCFCourseMeans(models.ncf), CourseMeans(models.glmix)) }
+}
 
 /// Says why entries stand in lists, and on which rung a list is: for the learners of one shard, only for what is
 /// exported.
@@ -16,6 +25,9 @@ struct Explainer {
     let hasSegment: [Bool]
     let hasProfile: [Bool]
     let hasSegmentEffects: Bool
+    private let means: ExplanationMeans
+    private let shares: ContextShares
+    private var response: ResponseExplainer
     /// Texts of what entries fit, and their codes.
     private(set) var fits: [String] = []
     private var fitCodes: [String: UInt32] = [:]
@@ -24,12 +36,14 @@ struct Explainer {
         let windows = inputs.windows
         let moments = try WatchedShards.moments(
             inputs.watched.shard(WatchedShards.moments(shard, of: inputs.shards)))
-        let scorers = inputs.models.bind(
+        (ncf, glmix) = inputs.models.bind(
             moments, learners.attributes,
             try GLMixShards.learnerEffects(inputs.glmix, .refit, shard, of: inputs.shards),
             vectors: try NCFShards.learnerVectors(inputs.ncf, .refit, shard, of: inputs.shards),
             workers: Workers(count: 1))
-        (ncf, glmix) = scorers
+        means = inputs.means
+        shares = ContextShares(ncf)
+        response = ResponseExplainer(glmix, inputs.means.glmix)
         blend = inputs.blend
         let segments = inputs.blend.segments(learners.attributes)
         weights = (0..<learners.count).map { row in
@@ -51,7 +65,7 @@ struct Explainer {
             if !ncf.context(learner).isEmpty {
                 if ncf.model.model.alpha != 0 {
                     parts.insert(.towers)
-                } else if ncf.parts(learner).contains(.wide) {
+                } else if shares.hasWide(learner) {
                     parts.insert(.wide)
                 }
             }
@@ -64,51 +78,32 @@ struct Explainer {
         return parts.rung
     }
 
-    /// - Parameter response: GLMix's standardised part of each course's score.
-    mutating func reasons(
-        _ learner: Int, _ courses: [UInt32], response: [Float]
-    ) -> [(reason: Reason, because: UInt32)] {
+    mutating func reasons(_ learner: Int, _ courses: [UInt32]) -> [(reason: Reason, because: UInt32)] {
         if courses.isEmpty { return [] }
         let weight = weights[learner]
         let context = ncf.context(learner)
+        let watchedScale = weight.ncf / blend.scales.ncf
         let amounts =
-            weight.ncf > 0 && !context.isEmpty
-            ? ncf.contributions(learner, to: courses) : Matrix(rows: courses.count, columns: 0)
-        let evidence = courses.indices.map { k in
-            let watched = (0..<amounts.columns).map { entry in
-                (
-                    course: ncf.moments.courses[context.lowerBound + entry],
-                    amount: amounts[k, entry] * weight.ncf / blend.scales.ncf
-                )
-            }
-            return EntryEvidence(watched: watched, response: weight.glmix * response[k])
-        }
-        let asked = evidence.indices.filter { evidence[$0].isResponse }
-        let codes = Dictionary(uniqueKeysWithValues: zip(asked, fits(learner, asked.map { courses[$0] })))
-        return evidence.indices.map {
-            evidence[$0].reason(hasSegment: hasSegment[learner], fits: codes[$0] ?? nil)
-        }
-    }
-
-    /// By course, the code of what it fits.
-    private mutating func fits(_ learner: Int, _ courses: [UInt32]) -> [UInt32?] {
-        let terms = courses.map { course in
-            glmix.contributions(learner: learner, course: Int(course), limit: Self.termLimit).map {
-                (feature: $0.column + ": " + $0.values.joined(separator: ", "), amount: $0.amount)
+            watchedScale > 0 && !context.isEmpty
+            ? shares.contributions(learner, to: courses, over: means.ncf) : Matrix(rows: courses.count, columns: 0)
+        let responseScale = weight.glmix / blend.scales.glmix
+        if responseScale > 0 { response.load(learner) }
+        var list = ListReasons()
+        return courses.enumerated().map { k, course in
+            let (terms, total) = responseScale > 0 ? response.terms(Int(course)) : ([], 0)
+            let evidence = EntryEvidence(
+                watched: (0..<amounts.columns).map { entry in
+                    (ncf.moments.courses[context.lowerBound + entry], watchedScale * amounts[k, entry])
+                },
+                response: responseScale * total,
+                features: terms.indices.map { ($0, responseScale * terms[$0].amount) })
+            switch list.choose(evidence, name: { response.text(terms[$0], course: Int(course)) }) {
+            case .watched(let watched): return (.watched, watched)
+            case .fits(let term): return (.fits, code(response.text(terms[term], course: Int(course))))
+            case .popular: return (hasSegment[learner] ? .popularInSegment : .popular, 0)
             }
         }
-        // Two coordinates may say the same; the larger one stands for both.
-        let distinct = terms.map { entry in
-            entry.enumerated().filter { at, term in !entry[..<at].contains { $0.feature == term.feature } }
-                .map(\.element)
-        }
-        return zip(distinct, DistinctiveFeature.choose(distinct)).map { entry, chosen in
-            chosen.map { code(entry[$0].feature) }
-        }
     }
-
-    /// So many of the largest terms of a score are looked at.
-    private static let termLimit = 8
 
     private mutating func code(_ text: String) -> UInt32 {
         if let code = fitCodes[text] { return code }

@@ -20,6 +20,7 @@ struct ExportInputs {
     let learnerDictionaries: [String: ValueDictionary]
     let blend: StoredBlend
     let models: StoredModels
+    let means: ExplanationMeans
     let rules: ListRules
     /// By course: published before T, not retired.
     let eligible: [Bool]
@@ -42,6 +43,7 @@ struct ExportInputs {
         models = try StoredModels(
             .refit, at: windows.asOf, ncf: ncf, glmix: glmix, cowatch: stage.input(.buildCooccurrence),
             catalogue: catalogue, learnerDictionaries: learnerDictionaries, workers: stage.workers)
+        means = ExplanationMeans(models)
         let asOf = windows.asOf
         eligible = (0..<catalogue.count).map { catalogue.isEligible($0, at: asOf) }
         rules = try Self.rules(settings, catalogue, eligible, Self.general(logs), models)

@@ -24,12 +24,13 @@ struct ExportRun: ParsableCommand {
     func run() throws {
         try runStage(.exportTopK, options) { stage in
             let inputs = try stage.step("read logs and models") { try ExportInputs(stage) }
-            let formats = ServingFiles(inputs)
+            let formats = try ServingFiles(inputs)
             let tallies = try stage.step("lists") {
                 try stage.workers.map(inputs.shards) { try ShardExport(inputs, shard: $0).write(formats) }
             }
             try stage.step("defaults") { try DefaultLists(inputs).write(formats) }
             try stage.step("related courses") { try RelatedLists(inputs).write(formats) }
+            try stage.step("finish formats") { try formats.finish() }
             try stage.write(TopKShards.encode(courseIDs: inputs.catalogue.ids), as: TopKShards.courses)
             let total = tallies.reduce(into: ListTally(courses: inputs.catalogue.count)) { $0 += $1 }
             total.note(in: stage, eligible: inputs.eligible.count { $0 })

@@ -20,6 +20,7 @@ struct ExportSettings {
     let relevanceShare: Float
     let related: Int
     let formats: Set<String>
+    let redisSeconds: Int
 
     init(_ slice: Slice) {
         k = slice.integer("export.k")
@@ -34,6 +35,7 @@ struct ExportSettings {
         relevanceShare = Float(slice.number("export.relevance_share"))
         related = slice.integer("export.related")
         formats = Set(slice.texts("export.formats"))
+        redisSeconds = slice.integer("export.redis_days") * 86_400
         if case .map(let caps) = slice.value("export.max_per") {
             maxPer = caps.sorted { $0.key < $1.key }.compactMap { column, most in
                 if case .integer(let most) = most { (column, most) } else { nil }

@@ -50,7 +50,7 @@ struct ShardExport {
                 learner: rules.learners[learner])
             let rows = list.positions.map { range.lowerBound + $0 }
             let courses = rows.map { candidates.lists.courses[$0] }
-            let reasons = explainer.reasons(learner, courses, response: rows.map { candidates.glmix[$0] })
+            let reasons = explainer.reasons(learner, courses)
             top.append(
                 courses, scores: rows.map { candidates.lists.scores[$0] }, list, reasons, explainer.rung(learner))
         }

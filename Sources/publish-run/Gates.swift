@@ -15,14 +15,18 @@ struct Gates {
     let inputs: PublicationInputs
     /// 1 − mean overlap with the lists published before; nil: there are none.
     let churn: Double?
+    /// Why there is no churn although something is published.
+    let absent: String?
     private(set) var results: [Result] = []
 
-    init(_ inputs: PublicationInputs, churn: Double?) { (self.inputs, self.churn) = (inputs, churn) }
+    init(_ inputs: PublicationInputs, churn: Double?, absent: String? = nil) {
+        (self.inputs, self.churn, self.absent) = (inputs, churn, absent)
+    }
 
     func evaluate() throws -> Gates {
         var gates = self
         try gates.lift()
-        gates.add("churn", churn, atMost: "publish.max_churn", absent: "nothing was published before")
+        gates.add("churn", churn, atMost: "publish.max_churn", absent: absent ?? "nothing was published before")
         gates.add(
             "coverage", gates.number(inputs.topk, "coverage"), atLeast: "publish.min_coverage", absent: "not recorded")
         try gates.volume()

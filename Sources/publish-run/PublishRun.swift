@@ -42,8 +42,9 @@ struct PublishRun: ParsableCommand {
                 log.info("done: \(shelf.path(inputs.publicationName)) is current already")
             } else {
                 let now = PublishedLists(topk: inputs.topk)
-                let difference = try Self.difference(now, shelf.current, workers, log)
-                let gates = try Gates(inputs, churn: difference?.churn).evaluate()
+                let (difference, absent) = try Self.difference(now, shelf.current, workers)
+                if let absent { log.warning("\(absent); delta/ has every list, and no ids to delete") }
+                let gates = try Gates(inputs, churn: difference?.churn, absent: absent).evaluate()
                 try gates.record(inputs.run)
                 for gate in gates.results { log.info("\(gate.line)") }
                 try gates.require(current: shelf.current)
@@ -51,7 +52,7 @@ struct PublishRun: ParsableCommand {
                 try shelf.makeCurrent(inputs.publicationName)
                 try shelf.keepNewest(inputs.slice.integer("publish.keep"))
                 log.info(
-                    "done: \(shelf.path(inputs.publicationName)) is current; \(difference?.summary ?? "the first")")
+                    "done: \(shelf.path(inputs.publicationName)) is current; \(difference?.summary ?? "compared with none")")
             }
             FailureNote.clear(run: options.run, stage: StageName.publishRun.rawValue)
             _ = consume outLock
@@ -59,17 +60,21 @@ struct PublishRun: ParsableCommand {
         }
     }
 
-    /// Against the publication that serves. nil: there is none, or it is damaged, which must not keep new lists from
-    /// going live.
+    /// The difference to what is published, or why there is none: lists in a format of an older release and damaged ones
+    /// cannot be compared with, and that is no reason to go on serving them.
     private static func difference(
-        _ now: PublishedLists, _ current: String?, _ workers: Workers, _ log: Logger
-    ) throws -> ListDifference? {
-        guard let current else { return nil }
-        do {
-            return try ListDifference(now, against: PublishedLists(current), workers: workers)
+        _ now: PublishedLists, _ current: String?, _ workers: Workers
+    ) throws -> (ListDifference?, absent: String?) {
+        guard let current else { return (nil, nil) }
+        func absent(_ reason: String) -> String { "\(current) cannot be compared with: \(reason)" }
+        let before: PublishedLists
+        do { before = try PublishedLists(current) } catch let error as LecternError {
+            return (nil, absent(error.message))
+        }
+        do { return (try ListDifference(now, against: before, workers: workers), nil) } catch let error as NotComparable {
+            return (nil, absent(error.reason))
         } catch let error as LecternError where error.message.hasPrefix(current + "/") {
-            log.warning("\(error.message.prefix { $0 != ";" }); taken as nothing published before")
-            return nil
+            return (nil, absent(error.message))
         }
     }
 
@@ -80,9 +85,9 @@ struct PublishRun: ParsableCommand {
             try FileSystem.replace(note, with: bytes)
             return
         }
-        let difference = try Self.difference(
-            PublishedLists(topk: inputs.topk), shelf.current, Workers(count: 1), log)
-        try Gates(inputs, churn: difference?.churn).evaluate().record(inputs.run)
+        let (difference, absent) = try Self.difference(
+            PublishedLists(topk: inputs.topk), shelf.current, Workers(count: 1))
+        try Gates(inputs, churn: difference?.churn, absent: absent).evaluate().record(inputs.run)
         log.info("gates: \(note)")
     }
 }

@@ -38,6 +38,11 @@ struct PublishedLists: Sendable {
     }
 }
 
+/// Lists published before that cannot be read now: written in an older format, or damaged.
+struct NotComparable: Error {
+    let reason: String
+}
+
 /// How the lists of a run differ from those published before, by ids: course numbers of two runs do not compare.
 struct ListDifference: Sendable {
     /// By shard of this run: rows whose list is new or has other courses or another order. Scores alone change nothing.
@@ -54,18 +59,19 @@ struct ListDifference: Sendable {
         var compared = 0
     }
 
+    /// - Throws: `NotComparable`, and what is wrong with the lists of this run.
     init(_ now: PublishedLists, against before: PublishedLists, workers: Workers) throws {
-        let courses = (now: try now.courses(), before: try before.courses())
+        let courses = (now: try now.courses(), before: try Self.published { try before.courses() })
         let numbers = Dictionary(uniqueKeysWithValues: courses.now.enumerated().map { ($1, UInt32($0)) })
         // A course that is gone equals none of today's.
         let today = courses.before.map { numbers[$0] ?? .max }
         let parts: [Part]
         if now.shards == before.shards {
             parts = try workers.map(now.shards) { shard in
-                Self.compare(try now.shard(shard), Self.lists([try before.shard(shard)], today))
+                Self.compare(try now.shard(shard), Self.lists([try Self.published { try before.shard(shard) }], today))
             }
         } else {
-            let old = try (0..<before.shards).map { try before.shard($0) }
+            let old = try (0..<before.shards).map { shard in try Self.published { try before.shard(shard) } }
             parts = try workers.map(now.shards) { shard in
                 let own = old.map { ids, top in Self.filter(ids, top, shard: shard, of: now.shards) }
                 return Self.compare(try now.shard(shard), Self.lists(own, today))
@@ -75,6 +81,11 @@ struct ListDifference: Sendable {
         deleted = parts.flatMap(\.gone)
         let compared = parts.reduce(0) { $0 + $1.compared }
         churn = compared == 0 ? nil : 1 - treeSum(parts.map(\.overlap)) / Double(compared)
+    }
+
+    /// - Throws: `NotComparable` where what was published cannot be read.
+    private static func published<Result>(_ read: () throws -> Result) throws -> Result {
+        do { return try read() } catch let error as LecternError { throw NotComparable(reason: error.message) }
     }
 
     var summary: String {

@@ -5,12 +5,12 @@ import Foundation
 import Testing
 
 private let floors: [[String]] = [
-    ["COpenBLAS", "CLAPACKE", "CZlib", "CLibdeflate", "CKernels"],
+    ["COpenBLAS", "CLAPACKE", "CZlib", "CLibdeflate", "CSQLite", "CKernels"],
     ["LinearAlgebra", "Shards"],
     ["Platform", "Metrics"],
     ["ShardKinds"],
     ["Logs", "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Serving", "CourseMap", "Reporting"],
-    ["StoredModels", "StageKit"],
+    ["StoredModels", "ServingSQLite", "StageKit"],
 ]
 /// Floor 2's algorithms are pure mathematics: no files, clock, environment, logging.
 private let pure: Set = [

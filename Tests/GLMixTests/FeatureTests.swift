@@ -131,8 +131,11 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
         ).examples([rows], weights: WatchWeights(kappa: 1, v95: 0), profileColumns: ["job"], workers: Workers(count: 1))
     }
 
-    @Test func scorerGivesTheMarginsOfAllPairs() throws {
-        // random coefficients; all pairs as examples at time T against the scorer's decomposition
+    /// Random coefficients; all pairs as examples at time T, scored by the solver's model.
+    /// - Parameter withNow: whether effects by learner and by course have coefficients on the numbers as of the day.
+    private func scored(
+        withNow: Bool
+    ) throws -> (scorer: ResponseScorer, predictor: ResponsePredictor, expected: [Double]) {
         let now: Int64 = 86_400 * 9
         let declarations = try [
             "learner.job", "learner.age", "learner.skills", "course.topic", "course.skills",
@@ -160,7 +163,13 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
             let entities = coordinate.by.map { data.grouping($0)!.entityCount } ?? 1
             return Coefficients(
                 offsets: (0...entities).map { $0 * p }, features: (0..<entities * p).map { UInt32($0 % p) },
-                values: (0..<entities * p).map { _ in random.normal() })
+                values: (0..<entities * p).map { at in
+                    let value = random.normal()
+                    let own = coordinate.bags.first.map(features.count) ?? 0
+                    // Behind the first bag and before the intercept.
+                    let isNow = coordinate.by != nil && at % p >= own && at % p < p - 1
+                    return isNow && !withNow ? 0 : value
+                })
         }
         let expected = GLMixModel(coordinates: coordinates, coefficients: coefficients)
             .margins(of: data, workers: Workers(count: 1))
@@ -178,22 +187,54 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
         let scorer = predictor.scorer(
             learners: learners,
             effects: LearnerEffects(coefficients: ["per-learner": coefficients[1]], engagements: earlier))
+        return (scorer, predictor, expected)
+    }
+
+    @Test func scorerGivesTheMarginsOfAllPairs() throws {
+        let (scorer, _, expected) = try scored(withNow: true)
         var scores = [Float](repeating: .nan, count: 12)
         scores.withUnsafeMutableBufferPointer { scorer.score(1..<4, into: $0.baseAddress! + 3) }
         scores.withUnsafeMutableBufferPointer { scorer.score(0..<1, into: $0.baseAddress!) }
         for i in 0..<12 { #expect(abs(Double(scores[i]) - expected[i]) < 1e-4, "pair \(i)") }
+    }
 
-        // the named terms of learner 0 and course 1: the match's is its two coefficients times 2 and 2/√6
-        let base = features.matches[0].base
-        let pair = FeatureSpace.bagNames.dropLast().reduce(0) { $0 + features.count($1) }
-        let match = 2 * coefficients[0].values[pair + base] + 0.81649658 * coefficients[0].values[pair + base + 1]
-        let terms = scorer.contributions(learner: 0, course: 1, limit: 100)
-        if match > 0 {
-            let found = terms.first { $0.kind == .match }
-            #expect(found?.values == ["python", "sql"] && abs((found?.amount ?? 0) - match) < 1e-5)
+    /// What the terms of pairs say of learners and courses together is what the solver's margins say: differences
+    /// between learners of differences between courses agree, in which all that depends on one side alone goes out.
+    @Test func termsSumToWhatIsParticularToThePair() throws {
+        let (scorer, predictor, expected) = try scored(withNow: false)
+        var explainer = ResponseExplainer(scorer, CourseMeans(predictor))
+        var totals: [[Double]] = []
+        for learner in 0..<4 {
+            explainer.load(learner)
+            totals.append((0..<3).map { Double(explainer.terms($0).total) })
+            // Means over the catalogue are taken away.
+            #expect(abs(totals[learner].reduce(0, +)) < 1e-4, "learner \(learner)")
         }
-        #expect(
-            terms.allSatisfy { $0.amount > 0 } && zip(terms, terms.dropFirst()).allSatisfy { $0.amount >= $1.amount })
+        for learner in 1..<4 {
+            for course in 1..<3 {
+                let found = totals[learner][course] - totals[learner][0] - totals[0][course] + totals[0][0]
+                let solver =
+                    expected[learner * 3 + course] - expected[learner * 3] - expected[course] + expected[0]
+                #expect(abs(found - solver) < 1e-4, "learner \(learner), course \(course)")
+            }
+        }
+        names(&explainer)
+    }
+
+    private func names(_ explainer: inout ResponseExplainer) {
+        explainer.load(0)
+        for course in 0..<3 {
+            let (terms, _) = explainer.terms(course)
+            #expect(terms.allSatisfy { $0.amount > 0 })
+            for term in terms { #expect(!explainer.text(term, course: course).contains("(other)")) }
+        }
+        let match = explainer.terms(1).terms.first { if case .match = $0.kind { true } else { false } }
+        if let match { #expect(explainer.text(match, course: 1).contains("python")) }
+        // Loading another learner and the first again gives the first's terms: no scratch is left behind.
+        let before = explainer.terms(2).terms
+        explainer.load(3)
+        explainer.load(0)
+        #expect(explainer.terms(2).terms == before)
     }
 }
 

@@ -137,16 +137,26 @@ import Testing
         for i in towers.layout.tensor("learner.bias")!.range { towers.weights[i] = 0 }
         let scorer = scorer(data, towers)
         let twin = reference(data, towers, data.snapshots.last!)
+        let shares = ContextShares(scorer)
+        let means = NCFCourseMeans(scorer.model)
         for learner in 0..<8 {
             let context = context(scorer, learner)
             if context.isEmpty { continue }
             let open = (0..<data.courseCount).filter { course in !context.contains { $0.course == course } }
-            let parts = scorer.contributions(learner, to: open.map { UInt32($0) })
+            let parts = shares.contributions(learner, to: open.map { UInt32($0) })
             let full = twin.score(context, fixture.windows.asOf, alpha: 0.75, gammaFactor: 1.25)
             let trend = twin.trend(fixture.windows.asOf, empty: false)
             for (k, course) in open.enumerated() {
                 let sum = (0..<context.count).reduce(0.0) { $0 + Double(parts[k, $1]) }
                 #expect(abs(sum - (full[course] - trend[course])) < 2e-4)
+            }
+            // Beyond the average course: the mean over all courses of the plain amounts is taken away.
+            let every = shares.contributions(learner, to: (0..<UInt32(data.courseCount)).map { $0 })
+            let beyond = shares.contributions(learner, to: [UInt32(open[0])], over: means)
+            for entry in 0..<context.count {
+                let mean = (0..<data.courseCount).reduce(0.0) { $0 + Double(every[$1, entry]) }
+                    / Double(data.courseCount)
+                #expect(abs(Double(beyond[0, entry]) - (Double(every[open[0], entry]) - mean)) < 1e-5)
             }
         }
     }
@@ -158,6 +168,8 @@ import Testing
         #expect(scorer.parts(last) == [.trend], "nobody's context is empty but the added learner's")
         #expect(scorer.parts(0) == [.trend, .wide, .towers])
         #expect(self.scorer(data, towers(data, { _ in }), alpha: 0).parts(0) == [.trend, .wide])
-        #expect(scorer.contributions(last, to: [0, 1]).columns == 0)
+        let shares = ContextShares(scorer)
+        #expect(shares.contributions(last, to: [0, 1]).columns == 0)
+        #expect(shares.hasWide(0) && !shares.hasWide(last))
     }
 }

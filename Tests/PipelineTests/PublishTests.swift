@@ -122,6 +122,34 @@ import Testing
         }
     }
 
+    /// Lists published by an older release, whose shards lack a column, are nothing to compare with: said, and no
+    /// reason to keep serving them. A shard of this run that lacks it is refused.
+    @Test func anOlderFormatIsNothingToCompareWith() throws {
+        try withFolder { folder in
+            _ = try publish(folder, PublishFixture())
+            let topk = "\(folder)/\(try current(folder))/topk"
+            let name = "topk-00000-of-00001.safetensors.gz"
+            var old = ShardBuilder(kind: "topk", rows: 2)
+            old.add("rung", [UInt8](repeating: 0, count: 2))
+            let packed = Gzip.compress(old.encoded())
+            // The publication's file is a hard link to the run's: replaced, not written over.
+            try FileSystem.replace("\(topk)/\(name)", with: packed)
+            var manifest = try Manifest(FileSystem.read(topk + "/manifest.json"), path: topk)
+            manifest.outputs[name] = Manifest.File(
+                rows: 2, bytes: packed.count, sha256: Digest.sha256(old.encoded()), crc32: Gzip.checksum(packed))
+            try FileSystem.replace(topk + "/manifest.json", with: manifest.encoded())
+
+            var fixture = PublishFixture()
+            fixture.asOf += PublishFixture.day
+            let outcome = try publish(folder, fixture)
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(outcome.errors.contains("cannot be compared with") && outcome.errors.contains(name))
+            #expect(try current(folder).hasPrefix("published/1970-04-12"))
+            let delta = "\(folder)/\(try current(folder))/delta"
+            #expect(try lines(delta + "/changed-00000-of-00001.jsonl.gz").count == 2)
+        }
+    }
+
     @Test func onlyTheNewestStay() throws {
         try withFolder { folder in
             var fixture = PublishFixture()

@@ -108,28 +108,44 @@ import Testing
 }
 
 @Suite struct ReasonTests {
-    @Test func theStrongestPartNamesTheReason() {
-        let watched: [(UInt32, Float)] = [(7, 0.2), (3, 0.5), (9, -2)]
-        // The context's positive terms add 0.7.
-        #expect(EntryEvidence(watched: watched, response: 0.6).reason(hasSegment: true, fits: 2) == (.watched, 3))
-        #expect(EntryEvidence(watched: watched, response: 0.8).reason(hasSegment: true, fits: 2) == (.fits, 2))
-        #expect(EntryEvidence(watched: watched, response: 0.8).reason(hasSegment: true, fits: nil) == (.watched, 3))
-        #expect(EntryEvidence(watched: [(7, 1), (3, 1)]).reason(hasSegment: false, fits: 2) == (.watched, 3))
-        #expect(
-            EntryEvidence(watched: [(7, -1)], response: -1).reason(hasSegment: true, fits: 2)
-                == (.popularInSegment, 0))
-        #expect(EntryEvidence(response: 1).reason(hasSegment: false, fits: 2) == (.fits, 2))
-        #expect(EntryEvidence().reason(hasSegment: false, fits: 2) == (.popular, 0))
+    private func choose(_ evidence: EntryEvidence, _ names: [String] = []) -> EntryReason {
+        var list = ListReasons()
+        return list.choose(evidence) { names[$0] }
     }
 
-    @Test func whatAllShareIsNotTheReason() {
-        // "en" adds most to every entry, but the same to all; "sql" adds something to the second alone.
-        let terms: [[(feature: String, amount: Double)]] = [[("en", 2)], [("en", 2), ("sql", 0.5)], [("en", 2)], []]
-        // Means over four entries: en 1.5, sql .125. Second: en .5 beyond, sql .375 beyond: en stays.
-        #expect(DistinctiveFeature.choose(terms) == [0, 0, 0, nil])
-        // Without the entry that has nothing, en is 0 beyond its mean, sql 1/3.
-        #expect(DistinctiveFeature.choose(Array(terms.prefix(3))) == [0, 1, 0])
-        #expect(DistinctiveFeature.choose([[("a", 1), ("b", 1)]]) == [0])
+    @Test func theModelThatAddsMoreSpeaks() {
+        let watched: [(UInt32, Float)] = [(7, 0.9), (3, 1.5), (9, -1.7)]
+        // The context adds 0.7 in all, most of it through course 3.
+        func with(_ response: Float, _ features: [(Int, Float)]) -> EntryEvidence {
+            EntryEvidence(
+                watched: watched.map { ($0.0, $0.1) }, response: response, features: features.map { ($0.0, $0.1) })
+        }
+        #expect(choose(with(0.6, [(0, 0.6)]), ["a"]) == .watched(3))
+        #expect(choose(with(0.8, [(0, 0.1)]), ["a"]) == .fits(0))
+        #expect(choose(with(0.8, []), []) == .watched(3), "nothing to name: the other model speaks")
+        #expect(choose(EntryEvidence(watched: [(7, 1), (3, 1)])) == .watched(3), "ties: the smaller number")
+        #expect(choose(EntryEvidence(watched: [(7, 1), (3, -2)], response: -3)) == .popular)
+        #expect(
+            choose(EntryEvidence(watched: [(7, -1)], response: -0.5, features: [(0, 1)]), ["a"]) == .popular,
+            "a single feature is no reason where the model speaks against the course")
+        #expect(choose(EntryEvidence()) == .popular)
+    }
+
+    /// Three entries with the same two features: the weaker one takes its turn only if it is at least half as strong.
+    @Test func nearlyEqualFeaturesTakeTurns() {
+        func three(_ second: Float) -> [EntryReason] {
+            var list = ListReasons()
+            return (0..<3).map { _ in
+                list.choose(EntryEvidence(response: 2, features: [(0, 1), (1, second)])) { ["sql", "health"][$0] }
+            }
+        }
+        #expect(three(0.6) == [.fits(0), .fits(1), .fits(0)])
+        #expect(three(0.4) == [.fits(0), .fits(0), .fits(0)])
+        // Terms of equal names are one: naming it through either counts.
+        var list = ListReasons()
+        let same = EntryEvidence(response: 2, features: [(0, 1), (1, 0.9), (2, 0.8)])
+        let said = (0..<2).map { _ in list.choose(same) { ["en", "en", "sql"][$0] } }
+        #expect(said == [.fits(0), .fits(2)])
     }
 
     @Test func rungs() {

@@ -1,128 +1,256 @@
 import LinearAlgebra
 import Platform
 
-/// One reason for a score: a term of the margin that is particular to a learner and a course.
+/// One reason for a score: a term of the margin that is particular to a learner and a course, less its mean over the
+/// catalogue. What nearly all courses share adds nearly nothing to where a course stands, and so is no reason.
 package struct Contribution: Sendable, Equatable {
-    package enum Kind: String, Sendable {
-        /// Common values of a learner column and a course column.
-        case match
-        /// A value of the learner's together with one of the course's.
-        case cross
-        /// The learner's own liking for a feature of the course.
-        case learner
-        /// What the course's responders have in common with the learner.
-        case course
-        /// The liking of the learner's segment (or another profile column) for a feature of the course.
-        case group
+    package enum Kind: Sendable, Equatable {
+        /// Common values of the learner column and the course column of a match.
+        case match(Int)
+        /// A value of the learner's together with one of the course's; features of the blocks of a cross.
+        case cross(Int, learner: Int, course: Int)
+        /// The liking of the learner and of its groups for a course feature.
+        case liking(Int)
+        /// What the course's responders have in common with the learner: a learner feature.
+        case responders(Int)
     }
 
     package let kind: Kind
-    package let coordinate: String
-    /// Column and value as people should read them: "skills: Python, SQL", "topic: Health".
-    package let column: String
-    package let values: [String]
-    /// Summand of the margin, in log odds.
-    package let amount: Double
+    /// Summand of the margin over its mean over all courses, in log odds.
+    package let amount: Float
 }
 
-extension ResponseScorer {
-    /// The terms of z(l, c) that depend on both learner and course, largest first; ties by coordinate and column.
-    /// - Parameter limit: at most so many, only positive ones.
-    package func contributions(learner l: Int, course c: Int, limit: Int = 5) -> [Contribution] {
-        let found = matchContributions(l, c) + crossContributions(l, c) + sideContributions(l, c) + perCourse(l, c)
-        let sorted = found.filter { $0.amount > 0 }.sorted {
-            ($1.amount, $0.coordinate, $0.column, $0.values.joined()) < (
-                $0.amount, $1.coordinate, $1.column, $1.values.joined()
-            )
-        }
-        return Array(sorted.prefix(limit))
+/// Takes apart the part of z(l, c) that depends on both learner and course:
+///
+///     z(l, c) − z̄(l) ⊇ Σ_f A(l, f)·(S(f, c) − S̄(f)) + Σ_f q(l, f)·(G(f, c) − Ḡ(f)) + matches(l, c) − matches(l, ·)
+///
+/// bars: means over all courses; constant(c) and what changes from day to day (course-now) say nothing of the learner
+/// and are left out. One per thread: `load` a learner, then ask for courses. O(learner's coefficients) to load,
+/// O(course's features · (1 + learner's features in crosses)) a course.
+package struct ResponseExplainer {
+    private let scorer: ResponseScorer
+    private let means: CourseMeans
+    private var learner = 0
+    /// Σ of the learner's and its groups' effects by static course feature; zero between learners.
+    private var liking: [Double]
+    private var loaded: [Int] = []
+    /// What likings and crosses add to the average course.
+    private var average = 0.0
+
+    package init(_ scorer: ResponseScorer, _ means: CourseMeans) {
+        (self.scorer, self.means) = (scorer, means)
+        liking = [Double](repeating: 0, count: scorer.predictor.definition.space.courseCount)
     }
 
-    private var fixedName: String { predictor.definition.coordinates.first { $0.by == nil }?.name ?? "" }
-
-    private func matchContributions(_ l: Int, _ c: Int) -> [Contribution] {
-        guard let b = predictor.fixed[FeatureSpace.pairBag] else { return [] }
-        return zip(predictor.definition.space.matches, pairs.matches).compactMap { match, codes in
-            let (common, cosine) = PairFeatures.overlap(codes.left, l, codes.right, c)
-            if common == 0 { return nil }
-            let amount =
-                Double(common) * b[b.startIndex + match.base] + Double(cosine) * b[b.startIndex + match.base + 1]
-            let right = Set(codes.right.range(c).map { codes.right.columns[$0] })
-            let names = predictor.dictionaries.course[match.courseColumn]?.values ?? []
-            let values = codes.left.range(l).map { codes.left.columns[$0] }.filter(right.contains)
-                .map { Int($0) < names.count ? names[Int($0)] : "#\($0)" }
-            return Contribution(
-                kind: .match, coordinate: fixedName, column: match.learnerColumn, values: values, amount: amount)
+    package mutating func load(_ learner: Int) {
+        for feature in loaded { liking[feature] = 0 }
+        loaded.removeAll(keepingCapacity: true)
+        (self.learner, average) = (learner, 0)
+        for part in scorer.bound where part.entities[learner] >= 0 {
+            for at in part.effects.range(Int(part.entities[learner])) {
+                let feature = part.side[Int(part.effects.features[at])]
+                if feature < 0 || feature >= liking.count { continue }
+                liking[feature] += part.effects.values[at]
+                average += part.effects.values[at] * means.course[feature]
+                loaded.append(feature)
+            }
         }
+        var crossed = 0.0
+        forEachCross { _, _, q, v, b in
+            for (right, coefficient) in b.enumerated() { crossed += q * coefficient * means.course[v.base + right] }
+        }
+        average += crossed
     }
 
-    private func crossContributions(_ l: Int, _ c: Int) -> [Contribution] {
-        guard let b = predictor.fixed[FeatureSpace.pairBag] else { return [] }
-        let space = predictor.definition.space
-        var found: [Contribution] = []
-        for cross in space.crosses {
+    /// Calls `body(cross, learner feature, its value, course block, coefficients by feature of that block)`.
+    private func forEachCross(_ body: (Int, Int, Double, FeatureBlock, ArraySlice<Double>) -> Void) {
+        let predictor = scorer.predictor
+        guard let b = predictor.fixed[FeatureSpace.pairBag] else { return }
+        let (own, space) = (scorer.learnerRows, predictor.definition.space)
+        for (k, cross) in space.crosses.enumerated() {
             let (u, v) = (space.learner[cross.learner], space.course[cross.course])
-            for (left, x) in Self.features(learnerRows, l, u) {
-                for (right, y) in Self.features(predictor.courseRows, c, v) {
-                    let amount = x * y * b[b.startIndex + cross.base + left * v.count + right]
-                    found.append(
-                        Contribution(
-                            kind: .cross, coordinate: fixedName, column: "\(u.column) × \(v.column)",
-                            values: [Self.value(u, left), Self.value(v, right)], amount: amount))
-                }
+            for at in own.range(learner) {
+                let left = Int(own.columns[at]) - u.base
+                if left < 0 || left >= u.count { continue }
+                let first = b.startIndex + cross.base + left * v.count
+                body(k, u.base + left, Double(own.values[at]), v, b[first..<first + v.count])
             }
         }
-        return found
     }
 
-    private static func features(_ rows: SparseRows, _ row: Int, _ block: FeatureBlock) -> [(Int, Double)] {
-        rows.range(row).compactMap {
-            let local = Int(rows.columns[$0]) - block.base
-            return local >= 0 && local < block.count ? (local, Double(rows.values[$0])) : nil
-        }
-    }
-
-    /// What follows "=" in a feature's name; the whole name of a number.
-    private static func value(_ block: FeatureBlock, _ local: Int) -> String {
-        let name = block.names[local]
-        return name.firstIndex(of: "=").map { String(name[name.index(after: $0)...]) } ?? name
-    }
-
-    /// Effects by learner and by profile column on the features of the course's own columns.
-    private func sideContributions(_ l: Int, _ c: Int) -> [Contribution] {
+    /// The terms of one course that people can be told (values and ranges of numbers, no hashed words, no plain
+    /// numbers) and that are positive, in a fixed order, and the sum of all terms.
+    package func terms(_ course: Int) -> (terms: [Contribution], total: Float) {
         var found: [Contribution] = []
-        for part in bound where part.entities[l] >= 0 {
-            var theta: [Int: Double] = [:]
-            for at in part.effects.range(Int(part.entities[l])) {
-                theta[part.side[Int(part.effects.features[at])]] = part.effects.values[at]
-            }
-            for block in predictor.definition.space.course {
-                for (local, x) in Self.features(predictor.courseRows, c, block) {
-                    guard let weight = theta[block.base + local] else { continue }
-                    found.append(
-                        Contribution(
-                            kind: part.coordinate.by == "learner" ? .learner : .group, coordinate: part.coordinate.name,
-                            column: block.column, values: [Self.value(block, local)], amount: weight * x))
-                }
+        var total = -average
+        func add(_ kind: Contribution.Kind, _ amount: Double, isNameable: Bool) {
+            if amount > 0 && isNameable { found.append(Contribution(kind: kind, amount: Float(amount))) }
+        }
+        let rows = scorer.predictor.courseRows
+        for at in rows.range(course) {
+            let (feature, x) = (Int(rows.columns[at]), Double(rows.values[at]))
+            if liking[feature] == 0 { continue }
+            total += liking[feature] * x
+            add(
+                .liking(feature), liking[feature] * (x - means.course[feature]),
+                isNameable: means.courseNameable[feature])
+        }
+        forEachCross { k, left, q, v, b in
+            for at in rows.range(course) {
+                let (feature, x) = (Int(rows.columns[at]), Double(rows.values[at]))
+                let right = feature - v.base
+                if right < 0 || right >= v.count || b[b.startIndex + right] == 0 { continue }
+                let weight = q * b[b.startIndex + right]
+                total += weight * x
+                add(
+                    .cross(k, learner: left, course: feature), weight * (x - means.course[feature]),
+                    isNameable: means.learnerNameable[left] && means.courseNameable[feature])
             }
         }
-        return found
+        func addWhole(_ kind: Contribution.Kind, _ amount: Double, _ isNameable: Bool) {
+            total += amount
+            add(kind, amount, isNameable: isNameable)
+        }
+        addResponders(course, addWhole)
+        addMatches(course, addWhole)
+        return (found, Float(total))
     }
 
-    private func perCourse(_ l: Int, _ c: Int) -> [Contribution] {
-        let name = predictor.definition.coordinates.first { $0.by == "course" }?.name ?? ""
+    private func addResponders(_ c: Int, _ add: (Contribution.Kind, Double, Bool) -> Void) {
+        let (own, side) = (scorer.learnerRows, scorer.predictor.learnerSide)
+        for at in own.range(learner) {
+            let feature = Int(own.columns[at])
+            if feature >= means.learnerNameable.count { continue }
+            let away = side.value(feature, c) - means.responders[feature]
+            if away != 0 {
+                add(.responders(feature), Double(own.values[at] * away), means.learnerNameable[feature])
+            }
+        }
+    }
+
+    private func addMatches(_ c: Int, _ add: (Contribution.Kind, Double, Bool) -> Void) {
+        guard let b = scorer.predictor.fixed[FeatureSpace.pairBag] else { return }
+        for (k, match) in scorer.predictor.definition.space.matches.enumerated() {
+            let (left, right) = (scorer.learnerCodes[k], scorer.predictor.matchCodes[k])
+            if left.range(learner).isEmpty { continue }
+            let count = b[b.startIndex + match.base]
+            let cosine = b[b.startIndex + match.base + 1]
+            var (amount, common) = (0.0, 0)
+            var to = right.offsets[c]
+            for at in left.range(learner) {
+                let code = left.columns[at]
+                while to < right.offsets[c + 1], right.columns[to] < code { to += 1 }
+                let mean = means.match(k, Int(code))
+                amount -= count * mean.share + cosine * Double(left.values[at]) * mean.value
+                if to < right.offsets[c + 1], right.columns[to] == code {
+                    amount += count + cosine * Double(left.values[at] * right.values[to])
+                    common += 1
+                }
+            }
+            add(.match(k), amount, common > 0)
+        }
+    }
+
+    /// A term as people should read it: "skills: Python, SQL", "topic: Health".
+    package func text(_ term: Contribution, course: Int) -> String {
+        let space = scorer.predictor.definition.space
+        switch term.kind {
+        case .liking(let feature): return Self.text(space.course, feature)
+        case .responders(let feature): return Self.text(space.learner, feature)
+        case .cross(_, let left, let right):
+            let (u, v) = (Self.named(space.learner, left), Self.named(space.course, right))
+            return "\(u.column) × \(v.column): \(u.value), \(v.value)"
+        case .match(let k): return matchText(k, course)
+        }
+    }
+
+    /// The common values, those that fewest courses have first.
+    private func matchText(_ k: Int, _ course: Int) -> String {
+        let match = scorer.predictor.definition.space.matches[k]
+        let (left, right) = (scorer.learnerCodes[k], scorer.predictor.matchCodes[k])
+        let names = scorer.predictor.dictionaries.course[match.courseColumn]?.values ?? []
+        let codes = Set(left.columns[left.range(learner)])
+        let common = right.columns[right.range(course)].filter(codes.contains)
+            .sorted { (means.match(k, Int($0)).share, $0) < (means.match(k, Int($1)).share, $1) }
+        let texts = common.prefix(Self.mostValues).map { Int($0) < names.count ? names[Int($0)] : "#\($0)" }
+        return "\(match.learnerColumn): \(texts.joined(separator: ", "))"
+    }
+
+    /// So many common values are named.
+    private static let mostValues = 3
+
+    private static func text(_ blocks: [FeatureBlock], _ feature: Int) -> String {
+        let (column, value) = named(blocks, feature)
+        return "\(column): \(value)"
+    }
+
+    private static func named(_ blocks: [FeatureBlock], _ feature: Int) -> (column: String, value: String) {
+        let block = blocks.last { $0.base <= feature }!
+        let name = block.names[feature - block.base]
+        // What follows "=" in a feature's name; the whole name of a range.
+        return (block.column, name.firstIndex(of: "=").map { String(name[name.index(after: $0)...]) } ?? name)
+    }
+}
+
+/// Means over all courses of what a response model multiplies, and which features have names for people. Made once,
+/// for the explainers of all threads.
+package struct CourseMeans: Sendable {
+    /// By static course feature: mean value.
+    let course: [Double]
+    /// By learner feature: mean per-course coefficient.
+    let responders: [Float]
+    let courseNameable: [Bool]
+    let learnerNameable: [Bool]
+    /// By match and code: share of the courses that have it, mean of its 1/√n.
+    private let matches: [[(share: Double, value: Double)]]
+
+    package init(_ predictor: ResponsePredictor) {
+        let space = predictor.definition.space
+        let courses = Double(max(1, predictor.courseCount))
+        var sums = [Double](repeating: 0, count: space.courseCount)
+        let rows = predictor.courseRows
+        for at in rows.columns.indices { sums[Int(rows.columns[at])] += Double(rows.values[at]) }
+        course = sums.map { $0 / courses }
         let side = predictor.learnerSide.all
-        var found: [Contribution] = []
-        for block in predictor.definition.space.learner {
-            for (local, x) in Self.features(learnerRows, l, block) {
-                let row = side.range(block.base + local)
-                guard let at = row.first(where: { side.columns[$0] == UInt32(c) }) else { continue }
-                found.append(
-                    Contribution(
-                        kind: .course, coordinate: name, column: block.column, values: [Self.value(block, local)],
-                        amount: Double(side.values[at]) * x))
-            }
+        responders = (0..<side.rowCount).map { feature in
+            Float(side.range(feature).reduce(0.0) { $0 + Double(side.values[$1]) } / courses)
         }
-        return found
+        courseNameable = space.course.flatMap(Self.nameable)
+        learnerNameable = space.learner.flatMap(Self.nameable)
+        matches = predictor.matchCodes.map { codes in
+            var found = [(share: Double, value: Double)](
+                repeating: (0, 0), count: 1 + Int(codes.columns.max() ?? 0))
+            for at in codes.columns.indices {
+                found[Int(codes.columns[at])].share += 1 / courses
+                found[Int(codes.columns[at])].value += Double(codes.values[at]) / courses
+            }
+            return found
+        }
+    }
+
+    private static func nameable(_ block: FeatureBlock) -> [Bool] {
+        switch block.kind {
+        case .values: block.names.map { !$0.hasSuffix("=(other)") }
+        case .buckets: [Bool](repeating: true, count: block.count)
+        case .number, .text: [Bool](repeating: false, count: block.count)
+        }
+    }
+
+    func match(_ k: Int, _ code: Int) -> (share: Double, value: Double) {
+        code < matches[k].count ? matches[k][code] : (0, 0)
+    }
+}
+
+extension SplitRows {
+    /// O(1) in full rows, else O(log).
+    func value(_ row: Int, _ column: Int) -> Float {
+        if denseRow[row] >= 0 { return dense[Int(denseRow[row]) * all.columnCount + column] }
+        var (low, high) = (all.offsets[row], all.offsets[row + 1])
+        let end = high
+        while low < high {
+            let middle = (low + high) / 2
+            if all.columns[middle] < UInt32(column) { low = middle + 1 } else { high = middle }
+        }
+        return low < end && all.columns[low] == UInt32(column) ? all.values[low] : 0
     }
 }

@@ -12,8 +12,10 @@ import Platform
 package struct ResponsePredictor: Sendable {
     let definition: ModelDefinition
     let model: ResponseModel
-    let courseTable: AttributeTable
     let courseRows: SparseRows
+    /// By match: the courses' codes, ascending, with their 1/√n; and transposed, the courses that have each code.
+    let matchCodes: [SparseRows]
+    let coursesWithCode: [SparseRows]
     /// Course features (bag `course`, then `course-now`) × courses.
     let courseSide: SplitRows
     /// Learner features (bag `learner`, then `learner-now`) × courses: per-course coefficients, all such coordinates.
@@ -37,8 +39,16 @@ package struct ResponsePredictor: Sendable {
         (self.definition, self.model) = (definition, model)
         dictionaries = (learnerDictionaries, catalogue.dictionaries)
         let space = definition.space
-        courseTable = CourseTable.of(catalogue)
-        courseRows = BagBuilder.rows(space.course, courseTable)
+        let table = CourseTable.of(catalogue)
+        courseRows = BagBuilder.rows(space.course, table)
+        matchCodes = space.matches.map { match in
+            PairFeatures.codes([(table.columns[match.courseColumn], table.rows)]) { Int32($0) }
+        }
+        coursesWithCode = matchCodes.map { codes in
+            var codes = codes
+            codes.columnCount = 1 + Int(codes.columns.max() ?? 0)
+            return codes.transposed()
+        }
         let now = Self.courseNow(definition, model, catalogue)
         let side = Self.beside(courseRows, now)
         courseSide = SplitRows(side.transposed(), denseAbove: 64)

@@ -10,9 +10,8 @@ package struct ResponseScorer: CourseScorer {
     let learnerRows: SparseRows
     /// constant(l)
     let learnerConstant: [Float]
-    let pairs: PairFeatures
-    /// Course code → courses that have it, with 1/√n, one per match.
-    private let matched: [SparseRows]
+    /// By match: the learners' values as course codes, ascending, with their 1/√n.
+    let learnerCodes: [SparseRows]
     /// Coordinates by learner or profile column with the entity of each learner, −1: none.
     let bound: [(coordinate: Coordinate, effects: Coefficients, entities: [Int32], side: [Int])]
 
@@ -28,13 +27,10 @@ package struct ResponseScorer: CourseScorer {
             now.endRow()
         }
         learnerRows = ResponsePredictor.beside(own, now.rows(space.learnerNow.count))
-        pairs = PairFeatures(
-            space, learners: own, courses: predictor.courseRows, learnerTables: [learners],
-            courseTable: predictor.courseTable)
-        matched = pairs.matches.map { match in
-            var courses = match.right
-            courses.columnCount = 1 + Int(courses.columns.max() ?? 0)
-            return courses.transposed()
+        learnerCodes = space.matches.map { match in
+            PairFeatures.codes([(learners.columns[match.learnerColumn], learners.rows)]) { code in
+                Int(code) < match.courseCodeOf.count ? match.courseCodeOf[Int(code)] : -1
+            }
         }
         bound = predictor.definition.coordinates.compactMap { coordinate in
             guard let by = coordinate.by, by != "course" else { return nil }
@@ -161,11 +157,11 @@ package struct ResponseScorer: CourseScorer {
         for (k, match) in predictor.definition.space.matches.enumerated() {
             let count = Float(b[b.startIndex + match.base])
             let cosine = Float(b[b.startIndex + match.base + 1])
-            let left = pairs.matches[k].left
-            for at in left.range(l) where Int(left.columns[at]) < matched[k].rowCount {
+            let (left, matched) = (learnerCodes[k], predictor.coursesWithCode[k])
+            for at in left.range(l) where Int(left.columns[at]) < matched.rowCount {
                 let code = Int(left.columns[at])
-                for to in matched[k].range(code) {
-                    out[Int(matched[k].columns[to])] += count + cosine * left.values[at] * matched[k].values[to]
+                for to in matched.range(code) {
+                    out[Int(matched.columns[to])] += count + cosine * left.values[at] * matched.values[to]
                 }
             }
         }

@@ -36,7 +36,10 @@ extension Parameters {
         Parameter(
             "export.formats", .structured(ExportSyntax.formats),
             .list([.text("shards"), .text("jsonl"), .text("tsv")]),
-            "Serving formats beside the shards, which are always written: jsonl, tsv."),
+            "Serving formats beside the shards, which are always written: jsonl, tsv, redis, sqlite, trec."),
+        Parameter(
+            "export.redis_days", .integer(1...3_650), .integer(14), unit: "days",
+            "Lists loaded into Redis expire after so long; longer than the time between two publications."),
     ]
 }
 
@@ -66,7 +69,7 @@ enum ExportSyntax {
 
     @Sendable static func formats(_ value: Value) -> String? {
         guard case .list(let items) = value else { return "expected a list" }
-        let known = ["shards", "jsonl", "tsv"]
+        let known = ["shards", "jsonl", "tsv", "redis", "sqlite", "trec"]
         for item in items {
             guard case .text(let name) = item, known.contains(name) else {
                 return "\(item.yaml) is none of \(known.joined(separator: ", "))"
