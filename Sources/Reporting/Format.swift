@@ -31,9 +31,10 @@ package enum Format {
 
     package static func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + metric(abs(value)) }
 
-    /// `12 %`, below ten `1.2 %`.
+    /// `12 %`, below ten `1.2 %`, `< 0.1 %` for what is little but not nothing.
     package static func percent(_ share: Double) -> String {
         let percent = share * 100
+        if percent > 0 && percent < 0.05 { return "< 0.1 %" }
         return decimal(percent, abs(percent) < 9.95 && percent != 0 ? 1 : 0) + " %"
     }
 

@@ -41,7 +41,7 @@ enum Style {
     private static let tables = """
         table{border-collapse:collapse;width:100%;font-size:.85rem;line-height:1.35;font-variant-numeric:tabular-nums}
         th,td{padding:.22rem .5rem;text-align:right;font-weight:400;vertical-align:baseline}
-        th:first-child,.texts td{text-align:left}
+        th:first-child,.texts td,.texts th{text-align:left}
         th:first-child,td:first-child{padding-left:0}
         th:last-child,td:last-child{padding-right:0}
         thead th{color:var(--soft);font-size:.78rem;border-bottom:1px solid var(--line);vertical-align:bottom}
@@ -50,8 +50,9 @@ enum Style {
         .group th{padding-top:1rem;font-weight:650;border-bottom:1px solid var(--line)}
         .glyphs td,.glyphs th{vertical-align:middle}
         .glyphs .g{width:42%;padding:0 .6rem;text-align:left}
+        .glyphs td.g{position:relative;height:1.75rem}
         .glyphs td:not(.g){white-space:nowrap}
-        .glyphs .g svg{display:block;width:100%;height:1.75rem;overflow:visible}
+        .glyphs .g svg{position:absolute;left:.6rem;top:0;width:calc(100% - 1.2rem);height:100%;overflow:visible}
         .ticks{position:relative;height:1.3rem;border-top:1px solid var(--soft);color:var(--soft);font-size:.72rem}
         .ticks span{position:absolute;top:.2rem;transform:translateX(-50%);white-space:nowrap}
         .ticks .first{transform:none}.ticks .last{transform:translateX(-100%)}
@@ -74,7 +75,7 @@ enum Style {
         .key b{margin-right:.7em;color:var(--ink);text-transform:capitalize}
         .key span::before{content:"";display:inline-block;width:.65em;height:.65em;border-radius:50%;margin-right:.35em;background:var(--k)}
         .plot{display:block;width:100%;max-width:30rem;height:auto}
-        .plot text{font-size:11.5px;fill:var(--soft)}
+        .plot text{font-size:10.5px;fill:var(--soft)}
         .plot .title{fill:var(--ink)}.plot .note{fill:var(--ink)}
         svg path{vector-effect:non-scaling-stroke}
         .axis{stroke:var(--soft);fill:none}.grid{stroke:var(--line);stroke-width:.75;fill:none}
@@ -93,7 +94,7 @@ enum Style {
         .s1,.f1,.k1{--k:var(--c1)}.s2,.f2,.k2{--k:var(--c2)}.s3,.f3,.k3{--k:var(--c3)}.s4,.f4,.k4{--k:var(--c4)}
         .s5,.f5,.k5{--k:var(--c5)}.s6,.f6,.k6{--k:var(--c6)}.s7,.f7,.k7{--k:var(--c7)}.s8,.f8,.k8{--k:var(--c8)}
         @media(max-width:40rem){body{padding-top:1.25rem}h1{font-size:1.6rem}h2{margin-top:2.5rem}
-        nav li{grid-template-columns:1fr}.glyphs .g{width:34%;padding:0 .3rem}table{font-size:.8rem}th,td{padding:.22rem .35rem}
+        nav li{grid-template-columns:1fr}.glyphs .g{width:34%;padding:0 .3rem}.glyphs .g svg{left:.3rem;width:calc(100% - .6rem)}table{font-size:.8rem}th,td{padding:.22rem .35rem}
         .glyphs td:not(.g){white-space:normal}.optional{display:none}}
 
         """

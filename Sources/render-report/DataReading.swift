@@ -146,7 +146,7 @@ extension FinishedRun {
         }
     }
 
-    /// First days of months, years or several years apart: at most six.
+    /// First days of months, years or several years apart: at most five.
     static func months(from: Int64, to: Int64) -> [(time: Double, text: String)] {
         guard from < to, let year = Int(Moment.text(from).prefix(4)), let last = Int(Moment.text(to).prefix(4)) else {
             return []
@@ -159,7 +159,7 @@ extension FinishedRun {
                 guard let time = Moment.parse(text + "-01"), time >= from, time <= to else { return nil }
                 return (Double(time), text)
             }
-            if found.count <= 6 { return found.map { (time: $0.0, text: $0.1) } }
+            if found.count <= 5 { return found.map { (time: $0.0, text: $0.1) } }
         }
         return []
     }

@@ -104,7 +104,7 @@ extension FinishedRun {
 
     // MARK: Responses and blend
 
-    /// The fixed effect's strongest, the intercept left out.
+    /// The fixed effect's strongest, the intercept (the last feature) left out.
     private func coefficients() throws -> [Learned.Coefficient] {
         let (features, values) = (GLMixShards.features(.refit, "global"), GLMixShards.coefficients(.refit, "global"))
         guard glmix.has(features), glmix.has(values) else { return [] }
@@ -116,7 +116,7 @@ extension FinishedRun {
         guard numbers.count == found.count, variances.map({ $0.count == found.count }) ?? true,
             numbers.allSatisfy({ Int($0) < names.count })
         else { throw LecternError.data("\(shard.name): features, values and names do not match; run make train-glmix") }
-        let all = numbers.indices.filter { names[Int(numbers[$0])] != "intercept" }.map { at in
+        let all = numbers.indices.filter { Int(numbers[$0]) < names.count - 1 }.map { at in
             Learned.Coefficient(
                 name: names[Int(numbers[at])], value: found[at], deviation: variances.map { $0[at].squareRoot() })
         }

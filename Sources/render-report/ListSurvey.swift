@@ -69,7 +69,8 @@ struct ListSurvey {
         let moments = try WatchedShards.moments(run.watched.shard(WatchedShards.moments(shard, of: run.shards)))
         let history = moments.courses[moments.range(row)]
         let about = [
-            try segment(learners, row), "\(Format.count(history.count)) courses watched",
+            try segment(learners, row),
+            history.count == 1 ? "1 course watched" : "\(Format.count(history.count)) courses watched",
             "rests on \(top.rungs[row].label)",
         ].filter { !$0.isEmpty }.joined(separator: ", ")
         let entries = top.lists.range(row).prefix(10).map { at in

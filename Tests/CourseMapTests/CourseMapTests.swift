@@ -30,6 +30,7 @@ import Testing
         for i in x.indices {
             for at in p.range(i) {
                 let value = Double(p.values[at])
+                if value == 0 { continue }  // 0·log 0
                 sum += value * Scalar.log(value / (w(i, Int(p.columns[at])) / z))
             }
         }

@@ -18,6 +18,7 @@ import Testing
         #expect(Format.decimal(2.345, 1) == "2.3" && Format.decimal(-0.04, 1) == "0.0")
         #expect(Format.decimal(-1234.5, 0) == "−1,235" && Format.decimal(.nan, 2) == "–")
         #expect(Format.percent(0.123) == "12 %" && Format.percent(0.0234) == "2.3 %" && Format.percent(0) == "0 %")
+        #expect(Format.percent(0.0001) == "< 0.1 %")
         #expect(Format.seconds(8.25) == "8.3 s" && Format.seconds(173) == "2 min 53 s")
         #expect(Format.seconds(11_520) == "3 h 12 min")
         #expect(Format.bytes(630 << 20) == "630 MiB" && Format.bytes(1_288_490_189) == "1.2 GiB")

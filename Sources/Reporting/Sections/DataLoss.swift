@@ -123,15 +123,21 @@ package struct DataLoss: Sendable {
             let scale = Scale(1, max(high, 10), logarithmic: true)
             let points = found.bins.map { (x: $0.seconds, y: Double($0.count)) }.filter { $0.x <= high }
             var plot = Plot(
-                "Watch time, courses \(found.bucket)",
+                "Watch time: \(Self.courses(found.bucket))",
                 x: .init("watch time", scale, ticks: ticks.filter { $0 <= scale.high }, text: time),
-                y: .init("watches", Scale(covering: points.map(\.y), including: [0])) { Format.count(Int($0)) },
+                y: .init("watches", Scale(covering: points.map(\.y), including: [0])) {
+                    Format.count(Int($0.rounded()))
+                },
                 [Plot.Series("", colour: 1, .steps, points)])
             if found.threshold >= 1 { plot.rules = [(found.threshold, "counts from \(time(found.threshold))")] }
             return Piece.figure(
-                "watch-time-\(at + 1)", plot, "Courses \(found.bucket).", "\(Format.count(total)) watches.")
+                "watch-time-\(at + 1)", plot, "\(Self.courses(found.bucket)).", "\(Format.count(total)) watches.")
         }
         return "<h3>Watch time, and from when on a course counts</h3>" + Piece.paragraph(rule) + Piece.row(plots)
+    }
+
+    private static func courses(_ bucket: String) -> String {
+        bucket.hasPrefix("under") ? "Courses \(bucket)" : bucket == "longer" ? "Longer courses" : "Courses of \(bucket)"
     }
 
     private var windowFigure: HTML {
