@@ -32,7 +32,7 @@ enum Consumers {
     }
 
     static func python(_ program: String, needs: String, _ arguments: String...) throws -> [String] {
-        let python = try #require(python("import " + needs))
+        let python = try #require(Self.python("import " + needs))
         let outcome = try run([python, "-c", program] + arguments)
         #expect(outcome.code == 0, "\(outcome.errors)")
         return outcome.output.split(separator: "\n").map(String.init)
