@@ -30,9 +30,8 @@ struct ServingFiles {
         let staging = try stage.output.path(for: Self.staging)
         // Where SQLite sorts.
         setenv("SQLITE_TMPDIR", (staging as NSString).deletingLastPathComponent, 1)
-        sqlite = try Self.reporting {
-            try SQLiteLists(path: stage.output.path(for: SQLiteLists.fileName), staging: staging)
-        }
+        let path = try stage.output.path(for: SQLiteLists.fileName)
+        sqlite = try Self.reporting { try SQLiteLists(path: path, staging: staging) }
     }
 
     /// Names this generation of lists: its date and what it was made from.
