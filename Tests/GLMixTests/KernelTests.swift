@@ -34,7 +34,8 @@ import Testing
         #expect(out == [100 + 2 - 1000, 100, 100 + 11_111])
         var g = [Double](repeating: 1, count: 5)
         RowProduct.addTransposed(rows: 3, starts, columns, values, [3, 5, 7], to: &g)
-        #expect(g == [1 + 6 + 7, 8, 8, 1 - 3 + 7, 8])
+        let sums: [Double] = [14, 8, 8, 5, 8]  // 1 + 6 + 7, …, 1 − 3 + 7, …
+        #expect(g == sums)
         g = [Double](repeating: 0, count: 5)
         RowProduct.addTransposed(rows: 3, starts, columns, values, [3, 5, 7], squared: true, to: &g)
         #expect(g == [12 + 7, 7, 7, 3 + 7, 7])
