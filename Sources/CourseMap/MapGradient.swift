@@ -77,7 +77,7 @@ package struct MapGradient {
     private func repulsion(
         _ i: Int, _ x: [Double], _ y: [Double], _ tree: QuadTree
     ) -> (z: Double, x: Double, y: Double) {
-        package let theta2 = theta * theta
+        let theta2 = theta * theta
         let (px, py) = (x[i], y[i])
         var (z, rx, ry) = (0.0, 0.0, 0.0)
         tree.cells.withUnsafeBufferPointer { cells in
