@@ -6,10 +6,15 @@ import LinearAlgebra
 ///
 /// The first sum runs over P's entries, the second over a quadtree (van der Maaten 2014, section 4.2): a cell of side s at
 /// distance d counts as one point if s < θ·d; θ = 0 is exact.
-struct MapGradient {
-    let affinities: SparseRows
-    let theta: Double
-    let workers: Workers
+package struct MapGradient {
+    package let affinities: SparseRows
+    package let theta: Double
+    package let workers: Workers
+
+    package init(affinities: SparseRows, theta: Double, workers: Workers) {
+        (self.affinities, self.theta, self.workers) = (affinities, theta, workers)
+    }
+
     /// Points of a work item.
     private static let block = 256
 
@@ -19,7 +24,7 @@ struct MapGradient {
     ///   - gx, gy: the gradient.
     /// - Returns: Z.
     @discardableResult
-    func evaluate(
+    package func evaluate(
         x: [Double], y: [Double], exaggeration: Double = 1, into gx: inout [Double], _ gy: inout [Double]
     ) -> Double {
         let n = x.count

@@ -2,31 +2,31 @@
 /// 1986, doi:10.1038/324446a0).
 ///
 /// Cells lie in depth-first order with the number of the cell after their last descendant, so a walk needs no stack.
-struct QuadTree {
-    struct Cell {
+package struct QuadTree {
+    package struct Cell {
         /// Centre of mass.
-        var x = 0.0
-        var y = 0.0
-        var count = 0.0
+        package var x = 0.0
+        package var y = 0.0
+        package var count = 0.0
         /// Side, squared.
-        var side2 = 0.0
+        package var side2 = 0.0
         /// The cell after this one's last descendant.
-        var next = 0
+        package var next = 0
         /// Points of a leaf: `order[from..<to]`; empty for an inner cell.
-        var from = 0
-        var to = 0
+        package var from = 0
+        package var to = 0
     }
 
-    private(set) var cells: [Cell] = []
+    package private(set) var cells: [Cell] = []
     /// Point numbers, those of a leaf together.
-    private(set) var order: [Int32]
+    package private(set) var order: [Int32]
 
     /// A cell with at most so many points is a leaf.
     private static let leafSize = 8
     /// Equal points cannot be parted.
     private static let deepest = 40
 
-    init(x: [Double], y: [Double]) {
+    package init(x: [Double], y: [Double]) {
         order = (0..<Int32(x.count)).map { $0 }
         let (left, right) = (x.min() ?? 0, x.max() ?? 0)
         let (low, high) = (y.min() ?? 0, y.max() ?? 0)

@@ -59,7 +59,7 @@ package enum Format {
     }
 
     /// A drawing's coordinate: at most one decimal, ASCII.
-    static func coordinate(_ value: Double) -> String {
+    package static func coordinate(_ value: Double) -> String {
         let scaled = Int((value * 10).rounded())
         let (whole, rest) = (abs(scaled) / 10, abs(scaled) % 10)
         return (scaled < 0 ? "-" : "") + String(whole) + (rest == 0 ? "" : ".\(rest)")

@@ -64,9 +64,9 @@ package struct Scale: Sendable {
 }
 
 /// log without libm or a dependency: enough for drawing (1e-12).
-enum Logarithm {
+package enum Logarithm {
     /// ln x, x > 0: x = m·2^e, then 2·artanh((m − 1)/(m + 1)).
-    static func of(_ x: Double) -> Double {
+    package static func of(_ x: Double) -> Double {
         var (m, e) = (x.significand, Double(x.exponent))
         if m > 1.4142135623730951 {
             m /= 2

@@ -4,7 +4,7 @@
 import LinearAlgebra
 import Testing
 
-@testable import CourseMap
+import CourseMap
 
 @Suite struct CourseMapTests {
     /// Three tight clusters far from each other: rows 3i + c belong to cluster c.

@@ -3,7 +3,7 @@
 import Metrics
 import Testing
 
-@testable import Reporting
+import Reporting
 
 @Suite struct SectionTests {
     private func interval(_ mean: Double, _ low: Double, _ high: Double) -> Interval {
