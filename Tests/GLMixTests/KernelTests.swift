@@ -38,7 +38,8 @@ import Testing
         #expect(g == sums)
         g = [Double](repeating: 0, count: 5)
         RowProduct.addTransposed(rows: 3, starts, columns, values, [3, 5, 7], squared: true, to: &g)
-        #expect(g == [12 + 7, 7, 7, 3 + 7, 7])
+        let squares: [Double] = [19, 7, 7, 10, 7]  // 3·2² + 7, …, 3·1² + 7, …
+        #expect(g == squares)
     }
 
     @Test(arguments: [1, 2, 9, 31, 70, 130]) func smallSystems(_ n: Int) {
@@ -64,6 +65,7 @@ import Testing
         SmallSystem.solve(n, a, &b)
         for i in 0..<n { #expect(abs(b[i] - x[i]) < 1e-6) }  // condition below 10⁷
         var indefinite: [Double] = [1, 2, 2, 1]
-        #expect(!SmallSystem.factor(2, &indefinite, column: &column))
+        var pair: [Double] = [0, 0]
+        #expect(!SmallSystem.factor(2, &indefinite, column: &pair))
     }
 }
