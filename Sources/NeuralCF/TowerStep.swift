@@ -16,6 +16,7 @@ final class TowerStep {
     private var learnerSmall: [[Float]] = []
     private var courseSmall: [[Float]] = []
     private let outputBias: FloatBuffer
+    private let attention: Attention?
 
     private var layout: TowerLayout { trainer.layout }
     private var workers: Workers { trainer.workers }
@@ -26,6 +27,7 @@ final class TowerStep {
     ) {
         (self.trainer, self.batch, self.candidates, self.weights) = (trainer, batch, candidates, weights)
         let (parameters, layout) = (trainer.parameters, trainer.layout)
+        attention = Attention(layout, weights)
         func pass(_ side: TowerLayout.Side) -> TowerPass {
             // A key of its own per step: rows of different steps draw different masks.
             let seed = mix(parameters.seed ^ mix(UInt64(step)))
@@ -103,6 +105,7 @@ final class TowerStep {
         let (width, embedding, count) = (layout.width, layout.embedding, candidates.count)
         let bias = tensor("learner.bias")
         for row in rows {
+            attention?.weigh(row, batch.inputs, rows: learnerRows)
             batch.inputs.firstLayer(
                 row, rows: learnerRows, bias: bias, width: width, into: learners.layers[0].start + row * width)
         }
@@ -189,6 +192,13 @@ final class TowerStep {
             if let decay = layout.tensor("learner.decay") {
                 decayGradient(rows, $0.baseAddress! + decay.offset - layout.small(.learner).lowerBound)
             }
+            if let attention {
+                for row in rows {
+                    attention.backward(
+                        row, batch.inputs, rows: learnerRows,
+                        gradient: learners.firstGradient.start + row * layout.width, small: $0.baseAddress!)
+                }
+            }
         }
         return small
     }
@@ -265,12 +275,14 @@ final class TowerStep {
         if !isCoWatch {
             forEachBlock(courseCount, TowerTrainer.courseBlock) { _, rows in
                 entries.gather(rows, learners.firstGradient.start, width: width, into: table)
+                if let attention { entries.gather(rows, attention, batch.inputs, into: table) }
             }
             return
         }
         let rowGradient = FloatBuffer(courseCount * width)
         forEachBlock(courseCount, TowerTrainer.courseBlock) { _, rows in
             entries.gather(rows, learners.firstGradient.start, width: width, into: rowGradient.start)
+            if let attention { entries.gather(rows, attention, batch.inputs, into: rowGradient.start) }
         }
         // Courses that no context holds have no gradient to pass on.
         let slots = (0..<courseCount).map { entries.isEmpty($0) ? Int32(-1) : Int32($0) }

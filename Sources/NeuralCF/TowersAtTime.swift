@@ -92,7 +92,7 @@ package final class TowersAtTime: Sendable {
         _ moments: Moments, _ ranges: [Range<Int>], at time: Int64
     ) -> (LearnerInputs, TowerActivations) {
         let (layout, parameters) = (towers.layout, towers.parameters)
-        let built = LearnerInputs(lengths: ranges.map(\.count), hasDecay: parameters.learnerInput == .decay)
+        let built = LearnerInputs(lengths: ranges.map(\.count), input: parameters.learnerInput)
         var builder = LearnerInputBuilder(
             courseCount: layout.courseCount, cowatch: parameters.learnerRows == .cowatch ? inputs : nil,
             decay: towers.decay)
@@ -100,10 +100,12 @@ package final class TowersAtTime: Sendable {
         let activations = TowerActivations(rowCount: ranges.count, dimensions: layout.dimensions, first: first)
         towers.weights.withUnsafeBufferPointer { weights in
             learnerRows.values.withUnsafeBufferPointer { rows in
+                let attention = Attention(layout, weights.baseAddress!)
                 for (k, range) in ranges.enumerated() {
                     builder.begin()
                     for at in range { builder.append(moments.courses[at], moments.times[at]) }
                     builder.finish(k, at: time, into: built)
+                    attention?.weigh(k, built, rows: rows.baseAddress!)
                     built.firstLayer(
                         k, rows: rows.baseAddress!, bias: weights.baseAddress! + layout.tensor("learner.bias")!.offset,
                         width: layout.width, into: first.start + k * layout.width)
