@@ -66,6 +66,12 @@ backtest: setup build ## The pipeline at earlier times, and what came after: CUT
 leak-check: setup build ## Change everything after T and show that nothing before changes
 	swift test -c release --skip-build --filter LeakTests
 
+torture: setup build ## Kills, failing calls, damage, leakage and more, in minutes; writes docs/reliability.md
+	@python3 -B Tests/Torture/torture.py --write
+
+torture-short torture-long: setup build ## The same in two minutes, or with the large counts, for hours
+	@python3 -B Tests/Torture/torture.py --size $(@:torture-%=%)
+
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
 	@Tools/bench
 
@@ -87,7 +93,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect backtest leak-check bench lint format docs clean clean-run
+.PHONY: help all setup build test status inspect backtest leak-check torture torture-short torture-long bench lint format docs clean clean-run
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.

@@ -1,5 +1,6 @@
 // Vector kernels; contract in ckernels.h.
 #include "ckernels.h"
+#include "exp.h"
 #include <math.h>
 #pragma STDC FP_CONTRACT OFF
 
@@ -41,45 +42,22 @@ CLONES float lk_max(size_t n, const float *x) {
     return m;
 }
 
-// exp by Cody & Waite range reduction and a degree-6 polynomial (relative error below 2e-7). Below −87.3: 0.
-static inline float exp_one(float x) {
-    float c = x < -87.3f ? -87.3f : (x > 88.0f ? 88.0f : x);
-    float z = c * 1.44269504088896341f;
-    float k = (z + 12582912.0f) - 12582912.0f;  // round to nearest, branch free
-    float r = c - k * 0.693359375f;
-    r = r - k * -2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    union { int32_t i; float f; } s;
-    s.i = ((int32_t)k + 127) << 23;
-    float e = p * s.f;
-    return x < -87.3f ? 0.0f : e;
-}
+float lk_expf(float x) { return lk_exp_inline(x); }
 
-float lk_expf(float x) { return exp_one(x); }
-
+// Lanes of float, emptied into double every 256 elements: a lane's error stays below 16 roundings.
 CLONES double lk_exp_sum(size_t n, const float *x, float shift, float *out) {
-    double lane[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++) {
-            float e = exp_one(x[i + l] - shift);
-            out[i + l] = e;
-            lane[l] += (double)e;
+    double sum = 0;
+    for (size_t start = 0; start < n; start += 256) {
+        size_t end = start + 256 < n ? start + 256 : n, i = start;
+        lk_v16 lane = 0.0f;
+        for (; i + LANES <= end; i += LANES) lk_exp_16(x + i, shift, out + i, &lane);
+        for (int l = 0; i < end; i++, l++) {
+            out[i] = lk_exp_inline(x[i] - shift);
+            lane[l] += out[i];
         }
-    for (int l = 0; i < n; i++, l++) {
-        float e = exp_one(x[i] - shift);
-        out[i] = e;
-        lane[l] += (double)e;
+        for (int l = 0; l < LANES; l++) sum += (double)lane[l];
     }
-    double s = 0;
-    for (int l = 0; l < LANES; l++) s += lane[l];
-    return s;
+    return sum;
 }
 
 CLONES size_t lk_select_ge(size_t n, const float *x, float threshold, int32_t base, int32_t *out) {

@@ -35,6 +35,22 @@ package enum Vector {
     ) -> Double { lk_exp_sum(n, x, shift, out) }
     @inline(__always)
     package static func scale(_ n: Int, _ a: Float, _ x: UnsafeMutablePointer<Float>) { lk_scale(n, a, x) }
+    /// out[width] += Σ_k weights[k]·table[row_k], row_k = rows[k], or slot[rows[k]] where slots are given; a negative
+    /// row is left out.
+    @inline(__always)
+    package static func addRows(
+        _ n: Int, _ rows: UnsafePointer<UInt32>, slot: UnsafePointer<Int32>?, _ weights: UnsafePointer<Float>,
+        of table: UnsafePointer<Float>, width: Int, to out: UnsafeMutablePointer<Float>
+    ) { lk_weighted_rows(n, rows, slot, weights, width, table, out) }
+    /// x = 1/(1 + e^−x); returns Σ log(1 + eˣ).
+    @inline(__always)
+    package static func logistic(_ n: Int, _ x: UnsafeMutablePointer<Float>) -> Double { lk_logistic(n, x) }
+    /// x[i] = value where rank[i] ≥ first.
+    @inline(__always)
+    package static func fill(
+        _ n: Int, _ x: UnsafeMutablePointer<Float>, with value: Float, whereRank rank: UnsafePointer<Int32>,
+        atLeast first: Int32
+    ) { lk_fill_from(n, rank, first, value, x) }
     /// Indices (from `base`) of elements ≥ threshold; `out` has room for n.
     @inline(__always)
     package static func select(

@@ -32,7 +32,7 @@ final class ExampleScratch {
 /// The entries of learner inputs sorted by column, so that each table row's gradient is one thread's own sum.
 struct EntriesByColumn {
     private let offsets: [Int]
-    private let learners: [Int32]
+    private let learners: [UInt32]
     private let coefficients: [Float]
     /// Where each entry stands among those of the inputs.
     private let places: [Int32]
@@ -48,13 +48,13 @@ struct EntriesByColumn {
         forEachEntry { starts[Int(inputs.columns.start[$1]) + 1] += 1 }
         for c in 0..<columnCount { starts[c + 1] += starts[c] }
         var next = starts
-        var learners = [Int32](repeating: 0, count: starts[columnCount])
+        var learners = [UInt32](repeating: 0, count: starts[columnCount])
         var coefficients = [Float](repeating: 0, count: starts[columnCount])
         var places = [Int32](repeating: 0, count: starts[columnCount])
         forEachEntry { learner, k in
             let slot = next[Int(inputs.columns.start[k])]
             next[Int(inputs.columns.start[k])] += 1
-            learners[slot] = Int32(learner)
+            learners[slot] = UInt32(learner)
             coefficients[slot] = inputs.coefficients.start[k]
             places[slot] = Int32(k)
         }
@@ -67,10 +67,14 @@ struct EntriesByColumn {
     func gather(
         _ columns: Range<Int>, _ gradient: UnsafePointer<Float>, width: Int, into out: UnsafeMutablePointer<Float>
     ) {
-        for column in columns {
-            for at in offsets[column]..<offsets[column + 1] {
-                Vector.addScaled(
-                    width, coefficients[at], gradient + Int(learners[at]) * width, to: out + column * width)
+        learners.withUnsafeBufferPointer { learners in
+            coefficients.withUnsafeBufferPointer { coefficients in
+                for column in columns where !isEmpty(column) {
+                    let (start, end) = (offsets[column], offsets[column + 1])
+                    Vector.addRows(
+                        end - start, learners.baseAddress! + start, slot: nil, coefficients.baseAddress! + start,
+                        of: gradient, width: width, to: out + column * width)
+                }
             }
         }
     }

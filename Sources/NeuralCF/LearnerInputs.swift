@@ -58,9 +58,9 @@ final class LearnerInputs: @unchecked Sendable {
     ) {
         out.update(from: bias, count: width)
         let start = starts[learner]
-        for k in start..<start + Int(counts.start[learner]) {
-            Vector.addScaled(width, coefficients.start[k], rows + Int(columns.start[k]) * width, to: out)
-        }
+        Vector.addRows(
+            Int(counts.start[learner]), columns.start + start, slot: nil, coefficients.start + start, of: rows,
+            width: width, to: out)
     }
 }
 
@@ -135,28 +135,24 @@ struct LearnerInputBuilder: ~Copyable {
         guard let inputs else { return 0 }
         return inputs.rows.columns.withUnsafeBufferPointer { columns in
             inputs.rows.values.withUnsafeBufferPointer { values in
-                inputs.inverseNorm.withUnsafeBufferPointer { norms in
-                    for (course, weight) in zip(courses, weights) {
-                        let scaled = weight * norms[Int(course)]
-                        for at in inputs.rows.range(Int(course)) { sum.start[Int(columns[at])] += scaled * values[at] }
-                    }
-                    // ‖x‖² = Σ_i w_i·(x·ŝ_i): no second list of touched columns is needed.
-                    var squares = 0.0
-                    for k in courses.indices {
-                        let course = Int(courses[k])
-                        var dot: Float = 0
-                        for at in inputs.rows.range(course) { dot += sum.start[Int(columns[at])] * values[at] }
-                        dot *= norms[course]
-                        squares += Double(weights[k]) * Double(dot)
-                        if target.hasDecay { target.cross.start[start + k] = dot }
-                    }
-                    for course in courses {
-                        for at in inputs.rows.range(Int(course)) { sum.start[Int(columns[at])] = 0 }
-                    }
-                    let inverse = squares > 0 ? Float(1 / squares.squareRoot()) : 0
-                    if target.hasDecay { for k in courses.indices { target.cross.start[start + k] *= inverse } }
-                    return inverse
+                for (course, weight) in zip(courses, weights) {
+                    for at in inputs.rows.range(Int(course)) { sum.start[Int(columns[at])] += weight * values[at] }
                 }
+                // ‖x‖² = Σ_i w_i·(x·ŝ_i): no second list of touched columns is needed.
+                var squares = 0.0
+                for k in courses.indices {
+                    let course = Int(courses[k])
+                    var dot: Float = 0
+                    for at in inputs.rows.range(course) { dot += sum.start[Int(columns[at])] * values[at] }
+                    squares += Double(weights[k]) * Double(dot)
+                    if target.hasDecay { target.cross.start[start + k] = dot }
+                }
+                for course in courses {
+                    for at in inputs.rows.range(Int(course)) { sum.start[Int(columns[at])] = 0 }
+                }
+                let inverse = squares > 0 ? Float(1 / squares.squareRoot()) : 0
+                if target.hasDecay { for k in courses.indices { target.cross.start[start + k] *= inverse } }
+                return inverse
             }
         }
     }

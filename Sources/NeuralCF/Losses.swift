@@ -68,7 +68,7 @@ package enum RowLoss {
         return loss
     }
 
-    private static func power(_ base: Double, _ exponent: Double) -> Double {
+    static func power(_ base: Double, _ exponent: Double) -> Double {
         base == 1 ? 1 : Scalar.exp(exponent * Scalar.log(base))
     }
 }

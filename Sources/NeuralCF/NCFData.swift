@@ -78,3 +78,8 @@ extension Buffer where Element == Float {
 
     var array: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
 }
+
+/// Makes room for `count` values: a zeroed buffer if there was less, else the same one as it is.
+func reserve(_ buffer: inout FloatBuffer, _ count: Int) {
+    if buffer.count < count { buffer = FloatBuffer(count) }
+}

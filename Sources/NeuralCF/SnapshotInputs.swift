@@ -1,27 +1,27 @@
 import LinearAlgebra
 import Platform
 
-/// The course towers' input at one snapshot: similarity rows, each to be divided by its Euclidean norm, and their
-/// transpose, along which gradients flow back.
+/// The course towers' input at one snapshot: similarity rows divided by their Euclidean norms, and their transpose, along
+/// which gradients flow back.
 final class SnapshotInputs: Sendable {
     let rows: SparseRows
     let transposed: SparseRows
-    /// 1/‖row‖, 0 for an empty row.
-    let inverseNorm: [Float]
 
     /// - Parameter similarity: C × C with the diagonal; nil before the first snapshot: the diagonal alone.
     init(_ similarity: SparseRows?, courseCount: Int) {
-        rows =
+        var rows =
             similarity
             ?? SparseRows(
                 columnCount: courseCount, offsets: Array(0...courseCount),
                 columns: (0..<courseCount).map { UInt32($0) },
                 values: [Float](repeating: 1, count: courseCount))
-        transposed = rows.transposed()
-        inverseNorm = (0..<courseCount).map { [rows] row in
+        for row in 0..<courseCount {
             let squares = rows.range(row).reduce(0.0) { $0 + Double(rows.values[$1]) * Double(rows.values[$1]) }
-            return squares > 0 ? Float(1 / squares.squareRoot()) : 0
+            let inverse = squares > 0 ? Float(1 / squares.squareRoot()) : 0
+            for at in rows.range(row) { rows.values[at] *= inverse }
         }
+        self.rows = rows
+        transposed = rows.transposed()
     }
 
     /// out[k] = (normalised row courses[k])·table + bias; `out` has room for courses.count × width.
@@ -29,21 +29,10 @@ final class SnapshotInputs: Sendable {
         _ courses: UnsafeBufferPointer<UInt32>, table: UnsafePointer<Float>, bias: UnsafePointer<Float>?, width: Int,
         into out: UnsafeMutablePointer<Float>
     ) {
-        rows.columns.withUnsafeBufferPointer { columns in
-            rows.values.withUnsafeBufferPointer { values in
-                for (k, course) in courses.enumerated() {
-                    let target = out + k * width
-                    if let bias {
-                        target.update(from: bias, count: width)
-                    } else {
-                        target.update(repeating: 0, count: width)
-                    }
-                    let norm = inverseNorm[Int(course)]
-                    for at in rows.range(Int(course)) {
-                        Vector.addScaled(width, norm * values[at], table + Int(columns[at]) * width, to: target)
-                    }
-                }
-            }
+        for (k, course) in courses.enumerated() {
+            let target = out + k * width
+            if let bias { target.update(from: bias, count: width) } else { target.update(repeating: 0, count: width) }
+            rows.addRow(Int(course), of: table, width: width, to: target)
         }
     }
 
@@ -52,19 +41,26 @@ final class SnapshotInputs: Sendable {
         _ tableRows: Range<Int>, slot: UnsafePointer<Int32>, upstream: UnsafePointer<Float>, width: Int,
         into gradient: UnsafeMutablePointer<Float>
     ) {
-        transposed.columns.withUnsafeBufferPointer { courses in
-            transposed.values.withUnsafeBufferPointer { values in
-                inverseNorm.withUnsafeBufferPointer { norms in
-                    for r in tableRows {
-                        for at in transposed.range(r) {
-                            let course = Int(courses[at])
-                            let from = Int(slot[course])
-                            if from < 0 { continue }
-                            Vector.addScaled(
-                                width, values[at] * norms[course], upstream + from * width, to: gradient + r * width)
-                        }
-                    }
-                }
+        for r in tableRows {
+            transposed.addRow(r, slot: slot, of: upstream, width: width, to: gradient + r * width)
+        }
+    }
+}
+
+extension SparseRows {
+    /// out += Σ over the row's entries of value·table[column], or of table[slot[column]] where that is not negative.
+    @inline(__always)
+    func addRow(
+        _ row: Int, slot: UnsafePointer<Int32>? = nil, of table: UnsafePointer<Float>, width: Int,
+        to out: UnsafeMutablePointer<Float>
+    ) {
+        let range = self.range(row)
+        if range.isEmpty { return }
+        columns.withUnsafeBufferPointer { columns in
+            values.withUnsafeBufferPointer { values in
+                Vector.addRows(
+                    range.count, columns.baseAddress! + range.lowerBound, slot: slot,
+                    values.baseAddress! + range.lowerBound, of: table, width: width, to: out)
             }
         }
     }

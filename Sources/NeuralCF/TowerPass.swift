@@ -25,6 +25,18 @@ final class TowerActivations: @unchecked Sendable {
     }
 }
 
+/// Gradients between the layers of one thread's rows.
+final class PassScratch {
+    private var first = FloatBuffer(0)
+    private var second = FloatBuffer(0)
+
+    func buffers(_ count: Int) -> (FloatBuffer, FloatBuffer) {
+        reserve(&first, count)
+        reserve(&second, count)
+        return (first, second)
+    }
+}
+
 /// Forward and backward through a tower behind its first layer, for a range of rows.
 struct TowerPass {
     let layout: TowerLayout
@@ -98,12 +110,12 @@ struct TowerPass {
     /// From `unitGradient` to `firstGradient`; adds the gradients of biases and fully connected layers to `small`,
     /// which is laid out as `layout.small(side)`.
     func backward(
-        _ rows: Range<Int>, _ activations: TowerActivations, weights: UnsafePointer<Float>,
+        _ rows: Range<Int>, _ activations: TowerActivations, weights: UnsafePointer<Float>, scratch: PassScratch,
         small: UnsafeMutablePointer<Float>
     ) {
         let dimensions = layout.dimensions
         let base = layout.small(side).lowerBound
-        var gradient = FloatBuffer(rows.count * layout.embedding)
+        var (gradient, below) = scratch.buffers(rows.count * dimensions.max()!)
         embeddingGradient(rows, activations, into: gradient.start)
         for layer in stride(from: dimensions.count - 1, to: 0, by: -1) {
             let (inputs, outputs) = (dimensions[layer - 1], dimensions[layer])
@@ -113,14 +125,13 @@ struct TowerPass {
                 m: inputs, n: outputs, k: rows.count, input, lda: inputs, transposeA: true, gradient.start,
                 ldb: outputs, beta: 1, small + weight - base, ldc: outputs)
             addRows(gradient.start, rows.count, outputs, to: small + bias - base)
-            let below = FloatBuffer(rows.count * inputs)
             BLAS.multiply(
                 m: rows.count, n: inputs, k: outputs, gradient.start, lda: outputs, weights + weight, ldb: outputs,
                 transposeB: true, below.start, ldc: inputs)
             // A unit that ReLU or dropout silenced is 0; the others were scaled by dropout.
             let scale = dropout > 0 ? Float(1 / (1 - dropout)) : 1
             for i in 0..<rows.count * inputs { below.start[i] = input[i] > 0 ? below.start[i] * scale : 0 }
-            gradient = below
+            swap(&gradient, &below)
         }
         let width = dimensions[0]
         (activations.firstGradient.start + rows.lowerBound * width).update(

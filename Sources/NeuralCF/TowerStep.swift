@@ -3,6 +3,9 @@ import Platform
 
 /// Forward and backward of one step, in the order in which `TowerTrainer.accumulate` calls them.
 final class TowerStep {
+    /// Sums over learner blocks are kept in at most so many parts, whatever the number of threads.
+    static let mostGroups = 8
+
     private let trainer: TowerTrainer
     private let batch: TowerBatch
     private let candidates: Candidates
@@ -11,15 +14,14 @@ final class TowerStep {
     private let coursePass: TowerPass
     private let learners: TowerActivations
     private let courses: TowerActivations
-    /// What a learner's entries point at: projected co-watch rows (C × width) or the table itself.
-    private let projected: FloatBuffer
-    private var learnerSmall: [[Float]] = []
-    private var courseSmall: [[Float]] = []
-    private let outputBias: FloatBuffer
+    private let blocks: Int
+    private let groups: Int
+    private let outputBias: [Float]
     private let attention: Attention?
 
     private var layout: TowerLayout { trainer.layout }
     private var workers: Workers { trainer.workers }
+    private var workspace: TowerWorkspace { trainer.workspace }
     private var isCoWatch: Bool { trainer.parameters.learnerRows == .cowatch }
 
     init(
@@ -37,11 +39,16 @@ final class TowerStep {
         }
         learnerPass = pass(.learner)
         coursePass = pass(.course)
-        learners = TowerActivations(
-            rowCount: batch.examples.count, dimensions: layout.dimensions, forTraining: true)
-        courses = TowerActivations(rowCount: candidates.count, dimensions: layout.dimensions, forTraining: true)
-        projected = FloatBuffer(parameters.learnerRows == .cowatch ? layout.courseCount * layout.width : 0)
-        outputBias = FloatBuffer(parameters.output == .dot ? candidates.count : 0)
+        learners = trainer.workspace.learners(batch.examples.count)
+        courses = trainer.workspace.courses(candidates.count)
+        blocks = (batch.examples.count + FusedLoss.rows - 1) / FusedLoss.rows
+        groups = min(Self.mostGroups, blocks)
+        outputBias =
+            layout.tensor("course.output_bias").map { bias in
+                candidates.courses.map { weights[bias.offset + Int($0)] }
+            } ?? []
+        trainer.workspace.packed.resize(candidates.count)
+        trainer.workspace.reserveGradients(groups: groups, hasBias: !outputBias.isEmpty)
     }
 
     private func tensor(_ name: String) -> UnsafePointer<Float> { weights + layout.tensor(name)!.offset }
@@ -59,69 +66,112 @@ final class TowerStep {
                     UnsafeBufferPointer(rebasing: list[rows]), table: table, bias: bias, width: width,
                     into: courses.layers[0].start + rows.lowerBound * width)
                 coursePass.forward(rows, courses, weights: weights)
+                workspace.packed.pack(rows, from: courses.unit.start)
             }
         }
-        if isCoWatch {
-            let all = (0..<layout.courseCount).map { UInt32($0) }
-            let table = tensor("learner.table")
-            all.withUnsafeBufferPointer { all in
-                forEachBlock(layout.courseCount, TowerTrainer.courseBlock) { _, rows in
-                    batch.snapshot.project(
-                        UnsafeBufferPointer(rebasing: all[rows]), table: table, bias: nil, width: width,
-                        into: projected.start + rows.lowerBound * width)
+        if !isCoWatch { return }
+        let all = (0..<layout.courseCount).map { UInt32($0) }
+        let learnerTable = tensor("learner.table")
+        all.withUnsafeBufferPointer { all in
+            forEachBlock(layout.courseCount, TowerTrainer.courseBlock) { _, rows in
+                batch.snapshot.project(
+                    UnsafeBufferPointer(rebasing: all[rows]), table: learnerTable, bias: nil, width: width,
+                    into: workspace.projected.start + rows.lowerBound * width)
+            }
+        }
+    }
+
+    /// What a learner's entries point at: projected co-watch rows (C × width) or the table itself.
+    private var learnerRows: UnsafePointer<Float> {
+        isCoWatch ? UnsafePointer(workspace.projected.start) : tensor("learner.table")
+    }
+
+    // MARK: Learners, block by block: tower, logits, loss, and back to the learners' first layer
+
+    /// - Returns: the sum of the examples' losses.
+    func forwardAndBackwardLearners() -> Double {
+        let fused = FusedLoss(
+            loss: trainer.loss, rho: trainer.parameters.rho, share: 1 / Float(batch.examples.count),
+            scale: trainer.towers.outputScale, courses: workspace.packed, vectors: courses.unit.start)
+        let rank = trainer.publication.ranks(of: candidates)
+        TowerWorkspace.clear(&workspace.learnerSmall, parts: groups, count: layout.small(.learner).count)
+        var losses = [Double](repeating: 0, count: groups)
+        losses.withUnsafeMutableBufferPointer { losses in
+            workspace.learnerSmall.withUnsafeMutableBufferPointer { small in
+                rank.withUnsafeBufferPointer { rank in
+                    workers.forEach(groups, scratch: borrowBlock) { loan, group in
+                        small[group].withUnsafeMutableBufferPointer {
+                            losses[group] = runGroup(group, fused, rank.baseAddress!, loan.item, $0.baseAddress!)
+                        }
+                    }
                 }
             }
         }
-        if let bias = layout.tensor("course.output_bias") {
-            for (k, course) in candidates.courses.enumerated() {
-                outputBias.start[k] = weights[bias.offset + Int(course)]
-            }
+        return treeSum(Array(losses))
+    }
+
+    private func borrowBlock() -> Pool<BlockScratch>.Loan {
+        workspace.blocks.borrow(fits: { $0.fused.candidates >= candidates.count }) {
+            BlockScratch(
+                courseCount: layout.courseCount, candidates: candidates.count, depth: workspace.packed.depth)
         }
     }
 
-    private var learnerRows: UnsafePointer<Float> {
-        isCoWatch ? UnsafePointer(projected.start) : tensor("learner.table")
-    }
-
-    /// Learner tower, logits, loss and its way back to the learners' first layer. Afterwards `logits` holds
-    /// ∂(mean loss)/∂logits.
-    func learners(_ logits: FloatBuffer) -> Double {
-        let blocks = (batch.examples.count + TowerTrainer.learnerBlock - 1) / TowerTrainer.learnerBlock
-        var results = [(loss: Double, small: [Float])](repeating: (0, []), count: blocks)
-        results.withUnsafeMutableBufferPointer { slots in
-            workers.forEach(blocks, scratch: { ExampleScratch(courseCount: layout.courseCount) }) { scratch, block in
-                let rows = TowerBatch.rows(block, batch.examples.count, TowerTrainer.learnerBlock)
-                let loss = forwardBlock(rows, logits.start, scratch)
-                slots[block] = (loss, backwardBlock(rows, logits.start))
-            }
-        }
-        learnerSmall = results.map(\.small)
-        return treeSum(results.map(\.loss))
-    }
-
-    private func forwardBlock(
-        _ rows: Range<Int>, _ logits: UnsafeMutablePointer<Float>, _ scratch: ExampleScratch
+    private func runGroup(
+        _ group: Int, _ fused: FusedLoss, _ rank: UnsafePointer<Int32>, _ scratch: BlockScratch,
+        _ small: UnsafeMutablePointer<Float>
     ) -> Double {
-        let (width, embedding, count) = (layout.width, layout.embedding, candidates.count)
-        let bias = tensor("learner.bias")
+        let (first, end) = (group * blocks / groups, (group + 1) * blocks / groups)
+        let gradient = workspace.courseGradients.start + group * workspace.packed.paddedCount * workspace.packed.depth
+        let bias = outputBias.isEmpty ? nil : workspace.biasGradients.start + group * workspace.packed.paddedCount
+        var sum = 0.0
+        for block in first..<end {
+            let rows = TowerBatch.rows(block, batch.examples.count, FusedLoss.rows)
+            forwardTower(rows)
+            let work = fusedBlock(rows, rank, scratch)
+            sum += fused.run(
+                work, scratch.fused, unitGradient: learners.unitGradient.start + rows.lowerBound * layout.embedding,
+                courseGradient: gradient, biasGradient: bias, isFirst: block == first)
+            backwardTower(rows, scratch.pass, small)
+        }
+        return sum
+    }
+
+    private func forwardTower(_ rows: Range<Int>) {
+        let (width, bias) = (layout.width, tensor("learner.bias"))
         for row in rows {
             attention?.weigh(row, batch.inputs, rows: learnerRows)
             batch.inputs.firstLayer(
                 row, rows: learnerRows, bias: bias, width: width, into: learners.layers[0].start + row * width)
         }
         learnerPass.forward(rows, learners, weights: weights)
-        for row in rows {
-            // Tower 0 for an empty context: nothing but the bias of its courses is left.
-            if batch.inputs.counts.start[row] == 0 {
-                (learners.unit.start + row * embedding).update(repeating: 0, count: embedding)
-            }
-            fillOffsets(row, logits + row * count, scratch)
+        // Tower 0 for an empty context: nothing but the bias of its courses is left.
+        clearEmpty(rows, learners.unit)
+    }
+
+    private func clearEmpty(_ rows: Range<Int>, _ values: FloatBuffer) {
+        for row in rows where batch.inputs.counts.start[row] == 0 {
+            (values.start + row * layout.embedding).update(repeating: 0, count: layout.embedding)
         }
-        BLAS.multiply(
-            m: rows.count, n: count, k: embedding, alpha: trainer.towers.outputScale,
-            learners.unit.start + rows.lowerBound * embedding, lda: embedding, courses.unit.start, ldb: embedding,
-            transposeB: true, beta: 1, logits + rows.lowerBound * count, ldc: count)
-        return treeSum(rows.map { lossOf($0, logits + $0 * count) })
+    }
+
+    private func fusedBlock(
+        _ rows: Range<Int>, _ rank: UnsafePointer<Int32>, _ scratch: BlockScratch
+    ) -> FusedLoss.Block {
+        let hasOffsets = trainer.hasOffsets || !candidates.logProbability.isEmpty || !outputBias.isEmpty
+        if hasOffsets {
+            for (index, row) in rows.enumerated() {
+                fillOffsets(row, scratch.offsets.start, scratch.example)
+                scratch.fused.setOffsets(index, scratch.offsets.start, count: candidates.count)
+            }
+        }
+        return FusedLoss.Block(
+            units: learners.unit.start + rows.lowerBound * layout.embedding, count: rows.count,
+            entries: TileEntries(
+                labels: batch.labels[rows], excluded: batch.contexts[rows], slots: candidates.slots,
+                candidates: candidates.count),
+            hasOffsets: hasOffsets, rank: rank,
+            firstUnpublished: rows.map { trainer.publication.count(at: batch.examples[$0].cut) })
     }
 
     private func fillOffsets(_ row: Int, _ out: UnsafeMutablePointer<Float>, _ scratch: ExampleScratch) {
@@ -144,63 +194,24 @@ final class TowerStep {
                 }
             }
         }
-        if outputBias.count > 0 { Vector.addScaled(count, 1, outputBias.start, to: out) }
+        if outputBias.isEmpty { return }
+        outputBias.withUnsafeBufferPointer { Vector.addScaled(count, 1, $0.baseAddress!, to: out) }
     }
 
-    /// The loss of one example; its logits become ∂(mean loss)/∂logits.
-    private func lossOf(_ row: Int, _ logits: UnsafeMutablePointer<Float>) -> Double {
-        let example = batch.examples[row]
-        let count = candidates.count
-        for course in batch.contexts[row] {
-            let slot = Int(candidates.slots[Int(course)])
-            if slot >= 0 { logits[slot] = RowLoss.excluded }
+    /// Adds the gradients of the learner tower's biases, fully connected layers and weights of moments from these rows to
+    /// `small`.
+    private func backwardTower(_ rows: Range<Int>, _ scratch: PassScratch, _ small: UnsafeMutablePointer<Float>) {
+        clearEmpty(rows, learners.unitGradient)
+        learnerPass.backward(rows, learners, weights: weights, scratch: scratch, small: small)
+        if let decay = layout.tensor("learner.decay") {
+            decayGradient(rows, small + decay.offset - layout.small(.learner).lowerBound)
         }
-        let labels = batch.labels[row].map { Int(candidates.slots[Int($0)]) }
-        maskUnpublished(example.cut, labels, logits)
-        let rho = trainer.parameters.rho
-        let loss =
-            switch trainer.loss {
-            case .bce: RowLoss.bce(logits, count, labels: labels)
-            case .sampledSoftmax: RowLoss.sampledSoftmax(logits, count, labels: labels, rho: rho)
-            case .softmax, .auto: RowLoss.softmax(logits, count, labels: labels, rho: rho)
-            }
-        Vector.scale(count, 1 / Float(batch.examples.count), logits)
-        return loss
-    }
-
-    private func maskUnpublished(_ cut: Int64, _ labels: [Int], _ logits: UnsafeMutablePointer<Float>) {
-        if trainer.latestPublication <= cut { return }
-        trainer.data.publishedAt.withUnsafeBufferPointer { published in
-            for (k, course) in candidates.courses.enumerated()
-            where published[Int(course)] > cut && !labels.contains(k) { logits[k] = RowLoss.excluded }
+        guard let attention else { return }
+        for row in rows {
+            attention.backward(
+                row, batch.inputs, rows: learnerRows, gradient: learners.firstGradient.start + row * layout.width,
+                small: small)
         }
-    }
-
-    /// - Returns: gradients of the learner tower's biases, fully connected layers and decay from these rows.
-    private func backwardBlock(_ rows: Range<Int>, _ logits: UnsafePointer<Float>) -> [Float] {
-        let (embedding, count) = (layout.embedding, candidates.count)
-        BLAS.multiply(
-            m: rows.count, n: embedding, k: count, alpha: trainer.towers.outputScale,
-            logits + rows.lowerBound * count, lda: count, courses.unit.start, ldb: embedding,
-            learners.unitGradient.start + rows.lowerBound * embedding, ldc: embedding)
-        for row in rows where batch.inputs.counts.start[row] == 0 {
-            (learners.unitGradient.start + row * embedding).update(repeating: 0, count: embedding)
-        }
-        var small = [Float](repeating: 0, count: layout.small(.learner).count)
-        small.withUnsafeMutableBufferPointer {
-            learnerPass.backward(rows, learners, weights: weights, small: $0.baseAddress!)
-            if let decay = layout.tensor("learner.decay") {
-                decayGradient(rows, $0.baseAddress! + decay.offset - layout.small(.learner).lowerBound)
-            }
-            if let attention {
-                for row in rows {
-                    attention.backward(
-                        row, batch.inputs, rows: learnerRows,
-                        gradient: learners.firstGradient.start + row * layout.width, small: $0.baseAddress!)
-                }
-            }
-        }
-        return small
     }
 
     /// ∂/∂a and ∂/∂b: with h = Σ w_i·row_i/‖x‖ and g = ∂loss/∂h,
@@ -226,42 +237,55 @@ final class TowerStep {
         out[1] += Float(position)
     }
 
-    /// Gᵀ·Û and back through the course tower.
-    func backwardCourses(_ logits: FloatBuffer) {
-        let (embedding, count) = (layout.embedding, candidates.count)
-        let blocks = (count + TowerTrainer.courseBlock - 1) / TowerTrainer.courseBlock
-        courseSmall = workers.map(blocks) { block in
-            let rows = TowerBatch.rows(block, count, TowerTrainer.courseBlock)
-            BLAS.multiply(
-                m: rows.count, n: embedding, k: batch.examples.count, alpha: trainer.towers.outputScale,
-                logits.start + rows.lowerBound, lda: count, transposeA: true, learners.unit.start, ldb: embedding,
-                courses.unitGradient.start + rows.lowerBound * embedding, ldc: embedding)
-            if outputBias.count > 0 {
-                let bias = outputBias.start + rows.lowerBound  // reused for its own gradient
-                bias.update(repeating: 0, count: rows.count)
-                for row in 0..<batch.examples.count {
-                    Vector.addScaled(rows.count, 1, logits.start + row * count + rows.lowerBound, to: bias)
+    // MARK: Courses
+
+    /// Sums ∂loss/∂V over the groups of learners and goes back through the course tower.
+    func backwardCourses() {
+        let blocks = (candidates.count + TowerTrainer.courseBlock - 1) / TowerTrainer.courseBlock
+        TowerWorkspace.clear(&workspace.courseSmall, parts: blocks, count: layout.small(.course).count)
+        workspace.courseSmall.withUnsafeMutableBufferPointer { small in
+            workers.forEach(blocks, scratch: { workspace.passes.borrow { PassScratch() } }) { loan, block in
+                let rows = TowerBatch.rows(block, candidates.count, TowerTrainer.courseBlock)
+                sumGroups(rows)
+                small[block].withUnsafeMutableBufferPointer {
+                    coursePass.backward(rows, courses, weights: weights, scratch: loan.item, small: $0.baseAddress!)
                 }
             }
-            var small = [Float](repeating: 0, count: layout.small(.course).count)
-            small.withUnsafeMutableBufferPointer {
-                coursePass.backward(rows, courses, weights: weights, small: $0.baseAddress!)
-            }
-            return small
         }
+    }
+
+    private func sumGroups(_ rows: Range<Int>) {
+        let packed = workspace.packed
+        let padded = rows.lowerBound..<Panels.padded(rows.upperBound)
+        func sum(_ buffer: FloatBuffer, _ size: Int) {
+            let start = buffer.start + padded.lowerBound * size
+            var stride = 1
+            while stride < groups {
+                for left in Swift.stride(from: 0, to: groups - stride, by: 2 * stride) {
+                    Vector.addScaled(
+                        padded.count * size, 1, start + (left + stride) * packed.paddedCount * size,
+                        to: start + left * packed.paddedCount * size)
+                }
+                stride *= 2
+            }
+        }
+        sum(workspace.courseGradients, packed.depth)
+        if !outputBias.isEmpty { sum(workspace.biasGradients, 1) }
+        packed.unpack(rows, workspace.courseGradients.start, into: courses.unitGradient.start)
     }
 
     /// Sums the blocks and spreads the first layers' gradients over the tables.
     func addGradients(to gradient: UnsafeMutablePointer<Float>) {
-        for (side, parts) in [(TowerLayout.Side.learner, learnerSmall), (.course, courseSmall)] {
-            var parts = parts
-            treeSum(&parts)
+        treeSum(&workspace.learnerSmall)
+        treeSum(&workspace.courseSmall)
+        for (side, sum) in [(TowerLayout.Side.learner, workspace.learnerSmall[0]), (.course, workspace.courseSmall[0])]
+        {
             let base = layout.small(side).lowerBound
-            for (i, value) in parts[0].enumerated() { gradient[base + i] += value }
+            for (i, value) in sum.enumerated() { gradient[base + i] += value }
         }
         if let bias = layout.tensor("course.output_bias") {
             for (k, course) in candidates.courses.enumerated() {
-                gradient[bias.offset + Int(course)] += outputBias.start[k]
+                gradient[bias.offset + Int(course)] += workspace.biasGradients.start[k]
             }
         }
         let courseTable = gradient + layout.tensor("course.table")!.offset
@@ -272,21 +296,16 @@ final class TowerStep {
     private func addLearnerTable(to table: UnsafeMutablePointer<Float>) {
         let (width, courseCount) = (layout.width, layout.courseCount)
         let entries = EntriesByColumn(batch.inputs, columnCount: courseCount)
-        if !isCoWatch {
-            forEachBlock(courseCount, TowerTrainer.courseBlock) { _, rows in
-                entries.gather(rows, learners.firstGradient.start, width: width, into: table)
-                if let attention { entries.gather(rows, attention, batch.inputs, into: table) }
-            }
-            return
-        }
-        let rowGradient = FloatBuffer(courseCount * width)
+        let target = isCoWatch ? workspace.rowGradient.start : table
         forEachBlock(courseCount, TowerTrainer.courseBlock) { _, rows in
-            entries.gather(rows, learners.firstGradient.start, width: width, into: rowGradient.start)
-            if let attention { entries.gather(rows, attention, batch.inputs, into: rowGradient.start) }
+            if isCoWatch { (target + rows.lowerBound * width).update(repeating: 0, count: rows.count * width) }
+            entries.gather(rows, learners.firstGradient.start, width: width, into: target)
+            if let attention { entries.gather(rows, attention, batch.inputs, into: target) }
         }
+        if !isCoWatch { return }
         // Courses that no context holds have no gradient to pass on.
         let slots = (0..<courseCount).map { entries.isEmpty($0) ? Int32(-1) : Int32($0) }
-        backProject(slots: slots, rowGradient, into: table)
+        backProject(slots: slots, workspace.rowGradient, into: table)
     }
 
     private func backProject(slots: [Int32], _ upstream: FloatBuffer, into table: UnsafeMutablePointer<Float>) {

@@ -6,10 +6,11 @@ import Platform
 ///
 ///     logits(B × N) = offset + scale·Û·V̂ᵀ (+ course bias),   offset = trend + γ·wide (− log sampling probability)
 ///
-/// Memory beyond the weights and Adam's moments: B × N logits. Work items are blocks of 128 learners and 512 courses;
-/// a product over the batch (Gᵀ·Û) is one matrix product per block of courses, so no order depends on threads.
+/// The logits exist tile by tile (`FusedLoss`). Memory beyond the weights, their gradient and Adam's moments: per thread
+/// 96 × N weights of a block of learners, and at most 8 × N × embedding partial gradients. Work items are groups of such
+/// blocks and blocks of 512 courses, so no order of a sum depends on threads.
 package final class TowerTrainer {
-    static let learnerBlock = 128
+    static let learnerBlock = 96
     static let courseBlock = 512
 
     let data: NCFData
@@ -18,22 +19,26 @@ package final class TowerTrainer {
     let workers: Workers
     let parameters: NCFParameters
     let loss: NCFParameters.Loss
-    let latestPublication: Int64
+    let publication: PublicationOrder
+    let workspace: TowerWorkspace
     package var towers: Towers
     package var gradient: [Float]
     private var first: [Float]
     private var second: [Float]
     private var snapshotInputs: [Int32: SnapshotInputs] = [:]
     private(set) var stepNumber = 0
-    var logits = FloatBuffer(0)
 
     var layout: TowerLayout { towers.layout }
+    /// Whether trend or wide add to logits.
+    let hasOffsets: Bool
 
     package init(data: NCFData, towers: Towers, linear: LinearPart, trend: TrendTable, workers: Workers) {
         (self.data, self.towers, self.linear, self.trend, self.workers) = (data, towers, linear, trend, workers)
         parameters = towers.parameters
         loss = parameters.loss.resolved(courses: data.courseCount)
-        latestPublication = data.publishedAt.max() ?? .min
+        publication = PublicationOrder(data.publishedAt)
+        workspace = TowerWorkspace(layout: towers.layout, parameters: parameters)
+        hasOffsets = linear != .none
         let count = towers.layout.weightCount
         gradient = [Float](repeating: 0, count: count)
         first = gradient
@@ -89,15 +94,13 @@ package final class TowerTrainer {
     package func accumulate(_ step: EpochSchedule.Step, epoch: Int, labelShare: [Double]) -> Double {
         let batch = TowerBatch(step, epoch: epoch, trainer: self)
         let candidates = candidates(batch, labelShare)
-        let needed = batch.examples.count * candidates.count
-        if logits.count < needed { logits = FloatBuffer(needed) }
         var loss = 0.0
         towers.weights.withUnsafeBufferPointer { weights in
             let pass = TowerStep(
                 trainer: self, batch: batch, candidates: candidates, weights: weights.baseAddress!, step: stepNumber)
             pass.forwardCourses()
-            loss = pass.learners(logits)
-            pass.backwardCourses(logits)
+            loss = pass.forwardAndBackwardLearners()
+            pass.backwardCourses()
             gradient.withUnsafeMutableBufferPointer { pass.addGradients(to: $0.baseAddress!) }
         }
         return loss
@@ -108,6 +111,32 @@ package final class TowerTrainer {
         var random = RandomKey(seed: parameters.seed, purpose: "ncf.negatives").stream(stepNumber)
         return .sampled(
             labels: batch.allLabels(), negatives: parameters.sharedNegatives, labelShare: labelShare, using: &random)
+    }
+}
+
+/// Courses in the order in which they were published.
+struct PublicationOrder: Sendable {
+    private let times: [Int64]
+    private let rank: [Int32]
+
+    init(_ publishedAt: [Int64]) {
+        let order = publishedAt.indices.sorted { (publishedAt[$0], $0) < (publishedAt[$1], $1) }
+        times = order.map { publishedAt[$0] }
+        var rank = [Int32](repeating: 0, count: order.count)
+        for (place, course) in order.enumerated() { rank[course] = Int32(place) }
+        self.rank = rank
+    }
+
+    func ranks(of candidates: Candidates) -> [Int32] { candidates.courses.map { rank[Int($0)] } }
+
+    /// How many were published at a time: the first rank that was not.
+    func count(at time: Int64) -> Int32 {
+        var (low, high) = (0, times.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if times[middle] <= time { low = middle + 1 } else { high = middle }
+        }
+        return Int32(low)
     }
 }
 

@@ -3,7 +3,8 @@
 // Writes  ncf/fit (moments before t_v, scoring as of t_v) and ncf/refit (before T, as of T): towers, embeddings of
 //         courses and of the learners of each shard; the training history, related courses, neighbour shares
 //         ncf.checkpoint/ while it trains: a killed training goes on after its last epoch
-// Memory  all moments (12 bytes each) and all snapshots; in training a batch × candidates matrix
+// Memory  all moments (12 bytes each) and all snapshots; in training the weights, their
+//         gradient and Adam's two moments, and per thread 96 × candidates
 
 import ArgumentParser
 import LinearAlgebra
@@ -21,7 +22,7 @@ struct TrainNCF: ParsableCommand {
         discussion: """
             Score = trend + γ·wide + α·towers. Trend and wide are fitted first and frozen; two towers learn what is
             left, and count only as far as they improve the ranking of validation half A.
-            Memory: all moments, all co-watch snapshots, and a batch × candidates matrix.
+            Memory: all moments, all co-watch snapshots, four times the weights, and 96 × candidates per thread.
             """,
         version: Lectern.release)
 

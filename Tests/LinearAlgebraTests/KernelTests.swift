@@ -31,7 +31,8 @@ import Testing
             let expected = Foundation.exp(Double(x[i] - 1))
             #expect(abs(Double(out[i]) - expected) <= 3e-7 * expected + 1e-37, "exp(\(x[i] - 1))")
         }
-        #expect(abs(sum - out.reduce(0.0) { $0 + Double($1) }) <= 1e-12 * sum)
+        // Sixteen lanes of at most sixteen Floats each: sixteen roundings of 6e-8.
+        #expect(abs(sum - out.reduce(0.0) { $0 + Double($1) }) <= 1e-6 * sum)
     }
 
     @Test func scalarFunctionsAgreeWithLibm() {

@@ -14,7 +14,7 @@ void lk_axpy(size_t n, float a, const float *x, float *y);
 float lk_dot(size_t n, const float *x, const float *y);
 /// max x; −∞ for n = 0.
 float lk_max(size_t n, const float *x);
-/// out = exp(x − shift) (out may be x); returns the sum of out over 16 lanes, in double.
+/// out = exp(x − shift) (out may be x); returns the sum of out, over 16 lanes of 16 elements and then in double.
 double lk_exp_sum(size_t n, const float *x, float shift, float *out);
 /// x *= a.
 void lk_scale(size_t n, float a, float *x);
@@ -33,4 +33,6 @@ double lk_log(double x);
 double lk_log1pexp(double x);
 
 #include "ckernels_cowatch.h"
+#include "ckernels_product.h"
+#include "ckernels_tower.h"
 #endif

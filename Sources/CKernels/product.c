@@ -1,0 +1,50 @@
+// Products over panels of 16 columns; contract in ckernels_product.h.
+#include "ckernels_product.h"
+
+#if defined(__x86_64__)
+#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define CLONES
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float v16 __attribute__((ext_vector_type(16), aligned(4)));
+
+// Six rows of 16 fill twelve AVX registers: enough chains to hide the latency of the multiply-add, and each pair of
+// loads of B serves six rows.
+#define ROWS 6
+
+INLINE void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t a_depth, const float *b,
+                 size_t b_depth, float *c, size_t c_row, int add) {
+    v16 sum[ROWS];
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < rows; i++) sum[i] = add ? *(const v16 *)(c + i * c_row) : (v16)(0.0f);
+    for (size_t k = 0; k < depth; k++) {
+        v16 column = *(const v16 *)(b + k * b_depth);
+#pragma clang loop unroll(full)
+        for (size_t i = 0; i < rows; i++)
+            sum[i] = __builtin_elementwise_fma((v16)(a[i * a_row + k * a_depth]), column, sum[i]);
+    }
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < rows; i++) *(v16 *)(c + i * c_row) = sum[i];
+}
+
+CLONES void lk_product(size_t rows, size_t panels, size_t depth, const float *a, size_t a_row, size_t a_depth,
+                       const float *b, size_t b_panel, size_t b_depth, float *c, size_t c_panel, size_t c_row,
+                       int add) {
+    for (size_t p = 0; p < panels; p++) {
+        const float *panel = b + p * b_panel;
+        size_t i = 0;
+        for (; i + ROWS <= rows; i += ROWS)
+            tile(ROWS, depth, a + i * a_row, a_row, a_depth, panel, b_depth, c + p * c_panel + i * c_row, c_row, add);
+        const float *from = a + i * a_row;
+        float *to = c + p * c_panel + i * c_row;
+        switch (rows - i) {
+            case 5: tile(5, depth, from, a_row, a_depth, panel, b_depth, to, c_row, add); break;
+            case 4: tile(4, depth, from, a_row, a_depth, panel, b_depth, to, c_row, add); break;
+            case 3: tile(3, depth, from, a_row, a_depth, panel, b_depth, to, c_row, add); break;
+            case 2: tile(2, depth, from, a_row, a_depth, panel, b_depth, to, c_row, add); break;
+            case 1: tile(1, depth, from, a_row, a_depth, panel, b_depth, to, c_row, add); break;
+        }
+    }
+}
