@@ -51,7 +51,8 @@ struct Attention {
             let out = inputs.attention(q) + start
             for k in 0..<count {
                 let row = rows + Int(inputs.columns.start[start + k]) * width
-                out[k] = Vector.dot(width, query + q.rawValue * width, row)
+                out[k] =
+                    Vector.dot(width, query + q.rawValue * width, row)
                     + age[q.rawValue * Self.bucketCount + Int(inputs.bucket.start[start + k])]
             }
             let sum = Vector.expSum(count, out, shift: Vector.max(count, out), into: out)

@@ -113,7 +113,9 @@ package struct IdNetwork: Sendable, Equatable {
 
     /// From ∂loss/∂scores to the weights' gradient (added) and ∂loss/∂x and ∂loss/∂(g_u∘g_c), which replace x and the
     /// products.
-    func backward(_ n: Int, _ a: Activations, scores gradient: UnsafePointer<Float>, into sum: UnsafeMutablePointer<Float>) {
+    func backward(
+        _ n: Int, _ a: Activations, scores gradient: UnsafePointer<Float>, into sum: UnsafeMutablePointer<Float>
+    ) {
         let sizes = [2 * width] + hidden
         let last = hidden[hidden.count - 1]
         let output = weights.count - product - last - 1
@@ -137,7 +139,8 @@ package struct IdNetwork: Sendable, Equatable {
                 for i in 0..<n * outputs where values[i] <= 0 { above.start[i] = 0 }
                 let below = a.layers[layer - 1].start
                 BLAS.multiply(
-                    m: inputs, n: outputs, k: n, below, lda: inputs, transposeA: true, above.start, ldb: outputs, beta: 1,
+                    m: inputs, n: outputs, k: n, below, lda: inputs, transposeA: true, above.start, ldb: outputs,
+                    beta: 1,
                     sum + at, ldc: outputs)
                 let bias = sum + at + inputs * outputs
                 for row in 0..<n { Vector.addScaled(outputs, 1, above.start + row * outputs, to: bias) }
@@ -156,7 +159,10 @@ package struct IdNetwork: Sendable, Equatable {
     /// Scores of every course for one learner. A learner with a zero vector is unknown: all 0. A course with one is:
     /// it gets the least score of those that are known.
     /// - Parameter courses: C × embedding.
-    func score(_ learner: UnsafePointer<Float>, _ courses: Matrix, _ scratch: Activations, into out: UnsafeMutablePointer<Float>) {
+    func score(
+        _ learner: UnsafePointer<Float>, _ courses: Matrix, _ scratch: Activations,
+        into out: UnsafeMutablePointer<Float>
+    ) {
         let block = 512
         out.update(repeating: 0, count: courses.rows)
         if Self.isZero(learner, embedding) { return }

@@ -132,7 +132,8 @@ package struct IdRun {
                 let known = moments.range(learner, from: from, to: end)
                 for at in known { seen[Int(moments.courses[at])] = true }
                 var random = key.stream(shard + 1, learner)
-                vectors += known.isEmpty
+                vectors +=
+                    known.isEmpty
                     ? [Float](repeating: 0, count: width) : IdNetwork.uniform(width, 0.05, &random)
             }
             return Table(vectors)
@@ -248,7 +249,9 @@ package struct IdRun {
                 slopes[row] = Float((Scalar.sigmoid(score) - label) / Double(n))
             }
         }
-        small.gradient.withUnsafeMutableBufferPointer { network.backward(n, activations, scores: slopes, into: $0.baseAddress!) }
+        small.gradient.withUnsafeMutableBufferPointer {
+            network.backward(n, activations, scores: slopes, into: $0.baseAddress!)
+        }
         for (row, pair) in batch.enumerated() {
             let (u, c) = (Int(pair.learner) * width, Int(pair.course) * width)
             for d in 0..<product {

@@ -21,7 +21,9 @@ extension TowerLayout {
         func shapes(_ layout: TowerLayout) -> [String: [Int]] {
             Dictionary(
                 uniqueKeysWithValues: layout.tensors.map { tensor in
-                    (tensor.name, [tensor.rows, tensor.columns].map { $0 == layout.courseCount ? -1 : $0 })
+                    if tensor.name == "course.output_bias" { return (tensor.name, [tensor.rows]) }
+                    if tensor.name.hasSuffix(".table") { return (tensor.name, [tensor.columns]) }
+                    return (tensor.name, [tensor.rows, tensor.columns])
                 })
         }
         let (own, its) = (shapes(self), shapes(other))

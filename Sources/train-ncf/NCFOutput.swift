@@ -32,7 +32,8 @@ struct NCFOutput {
         {
             let definition = model.definition(parameters, time: time, history: windows.history)
             try stage.write(NCFShards.encodeTowers(model.stored, definition: definition), as: NCFShards.towers(fit))
-            try stage.write(NCFShards.encodeCourses(model.stored, ids: inputs.catalogue.ids), as: NCFShards.courses(fit))
+            try stage.write(
+                NCFShards.encodeCourses(model.stored, ids: inputs.catalogue.ids), as: NCFShards.courses(fit))
             let count = model.learners.count
             try stage.workers.forEach(count) { shard in
                 try stage.write(

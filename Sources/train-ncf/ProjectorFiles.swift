@@ -22,7 +22,8 @@ enum ProjectorFiles {
     /// Id, title, and every categorical and list column.
     static func metadata(_ catalogue: Catalogue) -> [UInt8] {
         let columns = catalogue.attributes.names.compactMap { name -> (name: String, texts: [String])? in
-            guard let codes = catalogue.attributes.columns[name]!.codes, let values = catalogue.dictionaries[name]?.values
+            guard let codes = catalogue.attributes.columns[name]!.codes,
+                let values = catalogue.dictionaries[name]?.values
             else { return nil }
             return (name, codes.map { $0.map { values[Int($0)] }.joined(separator: ", ") })
         }

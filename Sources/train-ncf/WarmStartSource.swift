@@ -27,7 +27,8 @@ enum WarmStartSource {
         stage.manifest.inputs[inputName] = source.digest
         let start = WarmStart(fit: fit, refit: refit, ids: inputs.catalogue.ids, earlierIds: ids)
         stage.say(
-            "starts from the towers of \(folder): \(start.earlier.count { $0 != nil }) of \(start.earlier.count) courses")
+            "starts from the towers of \(folder): \(start.earlier.count { $0 != nil }) of \(start.earlier.count) courses"
+        )
         return start
     }
 

@@ -26,7 +26,8 @@ extension Parameters {
             "A watched course enters the learner tower as itself, or as its normalised co-watch row."),
         Parameter(
             "ncf.learner_input", .choice(["auto", "sum", "decay", "attention"]), .text("auto"),
-            "Watched courses weigh alike; or less the older and the farther back they are (learnt); or as two learnt queries, for long- and short-term interest, weigh them."),
+            "Watched courses weigh alike; or less the older and the farther back they are (learnt); or as two learnt queries, for long- and short-term interest, weigh them."
+        ),
         Parameter(
             "ncf.hidden", .structured(NCFSyntax.hidden), .text("auto"),
             "auto, or a list of widths: ReLU layers of both towers, the first is also the width of the tables."),
