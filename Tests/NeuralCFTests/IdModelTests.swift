@@ -8,6 +8,9 @@ import Testing
 @Suite struct IdModelTests {
     static let kinds: [NCFParameters.Model] = [.idMLP, .neuMF]
 
+    // As in the stage: thousands of small products, each too short to share between threads.
+    init() { BLAS.useOneThread() }
+
     private func training(_ fixture: Fixture, _ kind: NCFParameters.Model, threads: Int = 2, epochs: Int = 3)
         -> IdTraining
     {
