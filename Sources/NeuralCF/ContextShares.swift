@@ -42,7 +42,7 @@ package final class ContextShares {
     package func contributions(_ learner: Int, to courses: [UInt32], over means: NCFCourseMeans? = nil) -> Matrix {
         let context = scorer.context(learner)
         var sum = Matrix(rows: courses.count, columns: context.count)
-        if context.isEmpty || courses.isEmpty { return sum }
+        if context.isEmpty || courses.isEmpty || scorer.model.pairs != nil { return sum }  // ids know of no context
         if scorer.model.model.alpha != 0 { addTowers(learner, context, courses, means, to: &sum) }
         if scorer.model.model.gamma > 0 { addWide(context, courses, means, to: &sum) }
         return sum

@@ -34,6 +34,8 @@ struct EntriesByColumn {
     private let offsets: [Int]
     private let learners: [UInt32]
     private let coefficients: [Float]
+    /// Where each entry stands among those of the inputs.
+    private let places: [Int32]
 
     init(_ inputs: LearnerInputs, columnCount: Int) {
         var starts = [Int](repeating: 0, count: columnCount + 1)
@@ -48,13 +50,15 @@ struct EntriesByColumn {
         var next = starts
         var learners = [UInt32](repeating: 0, count: starts[columnCount])
         var coefficients = [Float](repeating: 0, count: starts[columnCount])
+        var places = [Int32](repeating: 0, count: starts[columnCount])
         forEachEntry { learner, k in
             let slot = next[Int(inputs.columns.start[k])]
             next[Int(inputs.columns.start[k])] += 1
             learners[slot] = UInt32(learner)
             coefficients[slot] = inputs.coefficients.start[k]
+            places[slot] = Int32(k)
         }
-        (offsets, self.learners, self.coefficients) = (starts, learners, coefficients)
+        (offsets, self.learners, self.coefficients, self.places) = (starts, learners, coefficients, places)
     }
 
     func isEmpty(_ column: Int) -> Bool { offsets[column] == offsets[column + 1] }
@@ -72,6 +76,21 @@ struct EntriesByColumn {
                         of: gradient, width: width, to: out + column * width)
                 }
             }
+        }
+    }
+
+    /// What attention's keys pass on to the rows, after its way back: out[c] += Σ over the entries of column c.
+    func gather(
+        _ columns: Range<Int>, _ attention: Attention, _ inputs: LearnerInputs, into out: UnsafeMutablePointer<Float>
+    ) {
+        let (long, short) = (inputs.attention(.long), inputs.attention(.short))
+        for column in columns where !isEmpty(column) {
+            var (toLong, toShort): (Float, Float) = (0, 0)
+            for at in offsets[column]..<offsets[column + 1] {
+                toLong += long[Int(places[at])]
+                toShort += short[Int(places[at])]
+            }
+            attention.addRow(toLong, toShort, to: out + column * attention.width)
         }
     }
 }

@@ -18,9 +18,15 @@ final class LearnerInputs: @unchecked Sendable {
     let logAge: FloatBuffer
     let logPosition: FloatBuffer
     let hasDecay: Bool
+    /// Attention: age bucket of each entry; p_long and then p_short of all entries; each learner's coefficient of `sum`.
+    let bucket: Buffer<UInt8>
+    private let probabilities: FloatBuffer
+    let uniform: FloatBuffer
+    let hasAttention: Bool
 
     /// - Parameter lengths: the most entries of each learner.
-    init(lengths: [Int], hasDecay: Bool) {
+    init(lengths: [Int], input: NCFParameters.LearnerInput) {
+        let hasDecay = input == .decay
         learnerCount = lengths.count
         var starts = [0]
         starts.reserveCapacity(lengths.count + 1)
@@ -34,6 +40,14 @@ final class LearnerInputs: @unchecked Sendable {
         cross = FloatBuffer(hasDecay ? total : 0)
         logAge = FloatBuffer(hasDecay ? total : 0)
         logPosition = FloatBuffer(hasDecay ? total : 0)
+        hasAttention = input == .attention
+        bucket = Buffer(hasAttention ? total : 0, zero: 0)
+        probabilities = FloatBuffer(hasAttention ? 2 * total : 0)
+        uniform = FloatBuffer(hasAttention ? learnerCount : 0)
+    }
+
+    func attention(_ query: Attention.Query) -> UnsafeMutablePointer<Float> {
+        probabilities.start + query.rawValue * starts[learnerCount]
     }
 
     /// The first layer of a learner: Σ coefficient·row + bias.
@@ -89,6 +103,10 @@ struct LearnerInputBuilder: ~Copyable {
         precondition(start + count <= target.starts[learner + 1])
         weights.removeAll(keepingCapacity: true)
         for k in 0..<count {
+            if target.hasAttention {
+                let days = Double(cut - times[k]) / 86_400
+                target.bucket.start[start + k] = UInt8(Attention.bucket(ageInDays: days))
+            }
             if !target.hasDecay {
                 weights.append(1)
                 continue

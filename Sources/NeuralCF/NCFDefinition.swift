@@ -46,6 +46,10 @@ extension NCFAtTime {
     package convenience init(
         _ definition: NCFDefinition, _ stored: NeuralModel, snapshot: CoWatchSnapshot, workers: Workers
     ) throws {
+        if definition.parameters.model != .towers {
+            self.init(ids: definition, try IdNetwork(stored, definition.parameters), stored, snapshot, workers)
+            return
+        }
         let courses = stored.trendOther.count
         let layout = TowerLayout(courseCount: courses, parameters: definition.parameters)
         var weights = [Float](repeating: 0, count: layout.weightCount)

@@ -29,6 +29,8 @@ package final class NCFAtTime: Sendable {
     /// Trend scores of every course, for empty contexts and for the others.
     package let trendEmpty: [Float]
     package let trendOther: [Float]
+    /// In the place of everything else: a model over ids.
+    package let pairs: IdNetwork?
 
     /// - Parameters:
     ///   - snapshot: the newest at or before `time`.
@@ -49,8 +51,9 @@ package final class NCFAtTime: Sendable {
 
     init(
         model: NCFModel, towers: TowersAtTime, wide: WideMatrix, trendEmpty: [Float], trendOther: [Float], time: Int64,
-        history: Int64
+        history: Int64, pairs: IdNetwork? = nil
     ) {
+        self.pairs = pairs
         (self.model, self.towers, self.time, self.history) = (model, towers, time, history)
         self.wide = model.gamma > 0 ? wide : .none
         (self.trendEmpty, self.trendOther) = (trendEmpty, trendOther)
@@ -98,6 +101,7 @@ package struct NCFScorer: CourseScorer {
     }
 
     package func score(_ learners: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+        if let pairs = model.pairs { return score(learners, pairs, into: out) }
         let (count, embedding) = (courseCount, learnerVectors.columns)
         let (alpha, gamma) = (model.model.alpha, model.model.gamma)
         var wide = WideRow(courseCount: count)
@@ -130,8 +134,23 @@ package struct NCFScorer: CourseScorer {
         }
     }
 
+    private func score(_ learners: Range<Int>, _ pairs: IdNetwork, into out: UnsafeMutablePointer<Float>) {
+        let scratch = pairs.scratch()
+        learnerVectors.values.withUnsafeBufferPointer { vectors in
+            for (k, learner) in learners.enumerated() {
+                pairs.score(
+                    vectors.baseAddress! + learner * learnerVectors.columns, model.towers.courseVectors, scratch,
+                    into: out + k * courseCount)
+            }
+        }
+    }
+
     /// Which parts of a learner's scores are not zero throughout.
     package func parts(_ learner: Int) -> NCFParts {
+        if model.pairs != nil {
+            let width = learnerVectors.columns
+            return learnerVectors.values[learner * width..<(learner + 1) * width].contains { $0 != 0 } ? .towers : []
+        }
         let context = self.context(learner)
         var parts: NCFParts = []
         let trend = context.isEmpty ? model.trendEmpty : model.trendOther

@@ -13,6 +13,17 @@ package struct NCFParameters: Codable, Sendable, Equatable {
         case sum
         /// exp(−a·log(1 + age in days) − b·log(1 + position from the end)), a and b learnt.
         case decay
+        /// As two learnt queries weigh them, for long- and short-term interest (`Attention`).
+        case attention
+    }
+
+    /// What stands beside trend and wide.
+    package enum Model: String, Codable, Sendable, CaseIterable {
+        /// Two towers over watched courses.
+        case towers
+        /// Models over the ids of learners and courses (`IdNetwork`).
+        case idMLP = "id-mlp"
+        case neuMF = "neumf"
     }
 
     package enum Output: String, Codable, Sendable, CaseIterable {
@@ -51,6 +62,8 @@ package struct NCFParameters: Codable, Sendable, Equatable {
         /// The rate falls to 0 along half a cosine over the planned steps.
         case cosine
     }
+
+    package var model = Model.towers
 
     // The score.
     package var trend = true

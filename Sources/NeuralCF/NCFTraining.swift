@@ -42,9 +42,14 @@ package struct NCFTraining {
     package let windows: TimeWindows
     package let parameters: NCFParameters
     package let workers: Workers
+    /// nil: from random towers.
+    package let start: WarmStart?
 
-    package init(data: NCFData, windows: TimeWindows, parameters: NCFParameters, workers: Workers) {
+    package init(
+        data: NCFData, windows: TimeWindows, parameters: NCFParameters, workers: Workers, start: WarmStart? = nil
+    ) {
         (self.data, self.windows, self.parameters, self.workers) = (data, windows, parameters, workers)
+        self.start = start
     }
 
     // Losses that only too large steps explain. The first step is of one snapshot, and a start from random towers may
@@ -63,7 +68,7 @@ package struct NCFTraining {
         if let done = saved?.fit { return done }
         let source = source(windows.fitSnapshots, end: windows.validation)
         let linear = saved?.linear ?? LinearFit(source: source, workers: workers).fit()
-        var run = Run(self, source, linear)
+        var run = Run(self, source, linear, from: start?.fit)
         var validation = Validation(data: data, windows: windows, parameters: parameters, workers: workers)
         var model = NCFModel(linear: linear, towers: run.trainer.towers, alpha: 1, gammaFactor: 1)
         let start = EpochRecord(
@@ -119,7 +124,7 @@ package struct NCFTraining {
         let saved = saved?.fit == nil ? nil : saved
         let source = source(windows.refitSnapshots, end: windows.asOf)
         let linear = saved?.linear ?? LinearFit(source: source, workers: workers).fit()
-        var run = Run(self, source, linear)
+        var run = Run(self, source, linear, from: start?.refit)
         run.resume(saved)
         var history = saved?.history ?? []
         while history.count < fit.epochs {
@@ -143,10 +148,11 @@ package struct NCFTraining {
         private var startLoss: Double? = nil
         private var plannedSteps = 0
 
-        init(_ training: NCFTraining, _ source: ExampleSource, _ linear: LinearPart) {
+        init(_ training: NCFTraining, _ source: ExampleSource, _ linear: LinearPart, from earlier: Towers?) {
             self.source = source
-            let towers = Towers(
+            var towers = Towers(
                 courseCount: training.data.courseCount, parameters: training.parameters, decay: linear.decay)
+            if let earlier, let start = training.start { towers.begin(from: earlier, earlier: start.earlier) }
             let table = TrendTable(activity: training.data.activity, days: source.cutDays(), weights: linear)
             // Random cuts hide pairs that the wide matrix has counted: it would be trusted too much.
             let below = source.parameters.examples == .random ? linear.withoutWide : linear

@@ -3,8 +3,8 @@ import LinearAlgebra
 /// Where each tensor of the two towers lies in one flat buffer of weights.
 ///
 /// Per tower: `table` (C × width), `bias` (width), then per fully connected layer `weight` (in × out) and `bias` (out).
-/// width is the first of `hidden`, or `embedding` if there is none. Also `learner.decay` (a, b) with decaying input and
-/// `course.output_bias` (C) with dot output.
+/// width is the first of `hidden`, or `embedding` if there is none. Also `learner.decay` (a, b) with decaying input,
+/// `learner.attention.…` with attention, and `course.output_bias` (C) with dot output.
 package struct TowerLayout: Sendable, Equatable {
     package struct Tensor: Sendable, Equatable {
         package var name: String
@@ -37,6 +37,11 @@ package struct TowerLayout: Sendable, Equatable {
                 add("\(side).dense.\(layer).bias", 1, dimensions[layer])
             }
             if side == .learner && parameters.learnerInput == .decay { add("learner.decay", 1, 2) }
+            if side == .learner && parameters.learnerInput == .attention {
+                add("learner.attention.query", 2, width)
+                add("learner.attention.age", 2, Attention.bucketCount)
+                add("learner.attention.gate", 1, 1)
+            }
         }
         if parameters.output == .dot { add("course.output_bias", 1, courseCount) }
     }
@@ -69,7 +74,7 @@ package struct Towers: Sendable, Equatable {
     }
 
     /// Gaussian start: tables 1/√width, so that a first layer has norm near 1; fully connected layers √(2/in) (He et al.
-    /// 2015, arXiv:1502.01852); biases 0; decay as given.
+    /// 2015, arXiv:1502.01852); biases 0; decay as given; queries small but not 0, or both would stay alike.
     package init(courseCount: Int, parameters: NCFParameters, decay: LinearPart.Decay) {
         layout = TowerLayout(courseCount: courseCount, parameters: parameters)
         self.parameters = parameters
@@ -80,6 +85,10 @@ package struct Towers: Sendable, Equatable {
             if tensor.name == "learner.decay" {
                 weights[tensor.offset] = Float(decay.age)
                 weights[tensor.offset + 1] = Float(decay.position)
+            } else if tensor.name == "learner.attention.query" {
+                for i in tensor.range { weights[i] = Float(0.1 * random.normal()) }
+            } else if tensor.name.hasPrefix("learner.attention") {
+                continue
             } else if tensor.rows > 1 || tensor.name.hasSuffix("weight") || tensor.name.hasSuffix("table") {
                 let table = tensor.name.hasSuffix("table")
                 let scale = table ? 1 / Double(layout.width).squareRoot() : (2 / Double(tensor.rows)).squareRoot()

@@ -17,6 +17,7 @@ final class TowerStep {
     private let blocks: Int
     private let groups: Int
     private let outputBias: [Float]
+    private let attention: Attention?
 
     private var layout: TowerLayout { trainer.layout }
     private var workers: Workers { trainer.workers }
@@ -28,6 +29,7 @@ final class TowerStep {
     ) {
         (self.trainer, self.batch, self.candidates, self.weights) = (trainer, batch, candidates, weights)
         let (parameters, layout) = (trainer.parameters, trainer.layout)
+        attention = Attention(layout, weights)
         func pass(_ side: TowerLayout.Side) -> TowerPass {
             // A key of its own per step: rows of different steps draw different masks.
             let seed = mix(parameters.seed ^ mix(UInt64(step)))
@@ -138,6 +140,7 @@ final class TowerStep {
     private func forwardTower(_ rows: Range<Int>) {
         let (width, bias) = (layout.width, tensor("learner.bias"))
         for row in rows {
+            attention?.weigh(row, batch.inputs, rows: learnerRows)
             batch.inputs.firstLayer(
                 row, rows: learnerRows, bias: bias, width: width, into: learners.layers[0].start + row * width)
         }
@@ -195,12 +198,19 @@ final class TowerStep {
         outputBias.withUnsafeBufferPointer { Vector.addScaled(count, 1, $0.baseAddress!, to: out) }
     }
 
-    /// Adds the gradients of the learner tower's biases, fully connected layers and decay from these rows to `small`.
+    /// Adds the gradients of the learner tower's biases, fully connected layers and weights of moments from these rows to
+    /// `small`.
     private func backwardTower(_ rows: Range<Int>, _ scratch: PassScratch, _ small: UnsafeMutablePointer<Float>) {
         clearEmpty(rows, learners.unitGradient)
         learnerPass.backward(rows, learners, weights: weights, scratch: scratch, small: small)
         if let decay = layout.tensor("learner.decay") {
             decayGradient(rows, small + decay.offset - layout.small(.learner).lowerBound)
+        }
+        guard let attention else { return }
+        for row in rows {
+            attention.backward(
+                row, batch.inputs, rows: learnerRows, gradient: learners.firstGradient.start + row * layout.width,
+                small: small)
         }
     }
 
@@ -290,6 +300,7 @@ final class TowerStep {
         forEachBlock(courseCount, TowerTrainer.courseBlock) { _, rows in
             if isCoWatch { (target + rows.lowerBound * width).update(repeating: 0, count: rows.count * width) }
             entries.gather(rows, learners.firstGradient.start, width: width, into: target)
+            if let attention { entries.gather(rows, attention, batch.inputs, into: target) }
         }
         if !isCoWatch { return }
         // Courses that no context holds have no gradient to pass on.

@@ -155,8 +155,7 @@ struct TowerBatch {
         let (parameters, data) = (trainer.parameters, trainer.data)
         let examples = step.examples
         let snapshot = trainer.inputs(step.snapshot)
-        let inputs = LearnerInputs(
-            lengths: examples.map(\.context.count), hasDecay: parameters.learnerInput == .decay)
+        let inputs = LearnerInputs(lengths: examples.map(\.context.count), input: parameters.learnerInput)
         let key = RandomKey(seed: parameters.seed, purpose: "ncf.hide")
         let decay = trainer.towers.decay
         let blocks = (examples.count + TowerTrainer.learnerBlock - 1) / TowerTrainer.learnerBlock

@@ -111,15 +111,17 @@ package final class TowersAtTime: Sendable {
     ) -> (LearnerInputs, TowerActivations) {
         let layout = towers.layout
         let built = LearnerInputs(
-            lengths: ranges.map(\.count), hasDecay: towers.parameters.learnerInput == .decay)
+            lengths: ranges.map(\.count), input: towers.parameters.learnerInput)
         let first = FloatBuffer(ranges.count * layout.width)
         let activations = TowerActivations(rowCount: ranges.count, dimensions: layout.dimensions, first: first)
         towers.weights.withUnsafeBufferPointer { weights in
+            let attention = Attention(layout, weights.baseAddress!)
             let bias = weights.baseAddress! + layout.tensor("learner.bias")!.offset
             for (k, range) in ranges.enumerated() {
                 builder.begin()
                 for at in range { builder.append(moments.courses[at], moments.times[at]) }
                 builder.finish(k, at: time, into: built)
+                attention?.weigh(k, built, rows: learnerRows.start)
                 built.firstLayer(
                     k, rows: learnerRows.start, bias: bias, width: layout.width, into: first.start + k * layout.width)
             }

@@ -114,6 +114,31 @@ struct Validation {
         return quality(grid[best], measured[best], layoutHasBias(model) ? measureCold(at) : coldQuality)
     }
 
+    /// The same for a model over ids: no learner is cold for it but those that it does not know.
+    func measure(_ model: IdModel) -> EpochQuality {
+        let blocks = (warm.count + 63) / 64
+        let measured = workers.map(blocks) { block -> [Measured] in
+            let (row, scratch) = (FloatBuffer(data.courseCount), model.network.scratch())
+            return warm[TowerBatch.rows(block, warm.count, 64)].map { learner in
+                let (moments, vectors) = (data.shards[learner.shard], model.learners[learner.shard])
+                vectors.values.withUnsafeBufferPointer {
+                    model.network.score(
+                        $0.baseAddress! + learner.row * vectors.columns, model.courses, scratch, into: row.start)
+                }
+                for at in learner.context { row.start[Int(moments.courses[at])] = RowLoss.excluded }
+                maskUnpublished(row.start)
+                let top = topCourses(row.start, data.courseCount, Validation.cutoff).indices
+                var measured = Validation.quality(of: top, labels: learner.labels)
+                measured.loss = RowLoss.softmax(
+                    row.start, data.courseCount, labels: learner.labels.map { Int($0) }.sorted(), rho: 1)
+                return measured
+            }
+        }.flatMap { $0 }
+        return EpochQuality(
+            alpha: 1, gammaFactor: 1, warmLoss: mean(measured.map(\.loss)), warmNDCG: mean(measured.map(\.ndcg)),
+            warmRecall: mean(measured.map(\.recall)), coldNDCG: 0, coldRecall: 0, gain: 0, gainError: 0)
+    }
+
     private func quality(
         _ point: GridPoint, _ measured: [Measured], _ cold: (ndcg: Double, recall: Double)
     ) -> EpochQuality {

@@ -15,6 +15,7 @@ package enum NCFShards {
     }
     package static let history = "history\(ShardName.suffix)"
     package static let related = "related\(ShardName.suffix)"
+    package static let map = "map\(ShardName.suffix)"
     package static let neighbourShares = "neighbour-shares\(ShardName.suffix)"
 
     // MARK: The model
@@ -164,6 +165,20 @@ package enum NCFShards {
         return SparseRows(
             columnCount: shard.rows, offsets: courses.offsets.map(Int.init), columns: courses.values,
             values: cosines.values)
+    }
+
+    // MARK: The map
+
+    /// Row c: where course c lies on a map of two principal components of the course embeddings as of T; not valid
+    /// without an embedding. Header: `explained`, the shares of variance of both.
+    package static func encodeMap(x: [Float], y: [Float], valid: [Bool], explained: [Double]) -> ShardBuilder {
+        var shard = ShardBuilder(kind: "course-map", rows: x.count)
+        shard.metadata["explained"] = explained.map { "\($0)" }.joined(separator: " ")
+        for (name, values) in [("pca.x", x), ("pca.y", y)] {
+            shard.add(name, values)
+            shard.add(name + ".valid", valid)
+        }
+        return shard
     }
 
     /// Of one metadata column: how often a course's related courses share its value, and how often any course does.

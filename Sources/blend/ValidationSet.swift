@@ -25,6 +25,8 @@ struct ValidationSet {
         var attributes: AttributeTable
         var hashes: [UInt64]
         var effects: LearnerEffects
+        /// As `ncf/fit` has them: a model over ids knows learners by nothing else.
+        var vectors: Matrix
         var excluded: CourseSets
     }
 
@@ -53,7 +55,10 @@ struct ValidationSet {
         }
         let models = try inputs.models(.fit, at: time)
         let scorers = models.bind(
-            moments, attributes, LearnerEffects.concatenated(parts.map(\.effects)), workers: inputs.workers)
+            moments, attributes, LearnerEffects.concatenated(parts.map(\.effects)),
+            vectors: Matrix(
+                rows: members.count, columns: models.ncf.towers.courseVectors.columns,
+                values: parts.flatMap(\.vectors.values)), workers: inputs.workers)
         segmentCodes = BlendSegments.codes(attributes)
         let segments = BlendSegments.numbers(attributes, codes: segmentCodes)
         let orders = Self.orders(inputs, at: time)
@@ -90,8 +95,15 @@ struct ValidationSet {
         return Part(
             rows: rows, ids: rows.map { learners.ids[$0] }, attributes: learners.attributes.subset(rows),
             hashes: rows.map { LearnerHash.of(learners.ids[$0].utf8) },
-            effects: try inputs.effects(.fit, shard).subset(rows),
+            effects: try inputs.effects(.fit, shard).subset(rows), vectors: try vectors(inputs, shard, rows),
             excluded: excluded.union(try inputs.history(shard, before: time).subset(rows)))
+    }
+
+    private static func vectors(_ inputs: BlendInputs, _ shard: Int, _ rows: [Int]) throws -> Matrix {
+        let all = try NCFShards.learnerVectors(inputs.ncf, .fit, shard, of: inputs.shards)
+        return Matrix(
+            rows: rows.count, columns: all.columns,
+            values: rows.flatMap { all.values[$0 * all.columns..<($0 + 1) * all.columns] })
     }
 
     /// Courses by popularity before t_v, as the baselines have it.

@@ -108,9 +108,26 @@ struct Prepare: ParsableCommand {
         for stage in StageName.allCases where stage != .prepareRun {
             var extra: [String: Value] = [:]
             if stage == .importLogs { extra["dataset"] = try datasetDocument() }
+            if stage == .trainNCF { extra["warm_start"] = try warmStart(configuration) }
             let slice = configuration.slice(stage, extra: extra)
             try writeIfChanged(slice.bytes(), "\(runFolder)/config/\(Slice.fileName(stage))", read(by: stage))
         }
+    }
+
+    /// The generation of a named run's towers: when it changes, training is stale. (What is published is looked up when
+    /// training runs: a run that published itself is not stale for it.)
+    private func warmStart(_ configuration: Configuration) throws -> Value? {
+        guard case .text(let name)? = configuration.values["ncf.warm_start"], !["none", "current"].contains(name)
+        else { return nil }
+        let run = URL(fileURLWithPath: runFolder).standardizedFileURL
+        let source = run.deletingLastPathComponent().appendingPathComponent(name).standardizedFileURL.path
+        let folder = source + "/" + StageName.trainNCF.folder
+        guard source != run.path, FileSystem.exists(folder + "/" + Manifest.fileName) else {
+            throw LecternError.configuration(
+                "ncf.warm_start: found \"\(name)\", expected none, current, or the name of another run in "
+                    + "\(run.deletingLastPathComponent().path) whose train-ncf is done")
+        }
+        return .text(try Manifest.read(stageFolder: folder).digest)
     }
 
     /// The dataset file without its recommendations: those are in the slices they concern.

@@ -11,6 +11,7 @@ extension NCFParameters {
         takeScore(slice)
         takeTowers(slice)
         takeTraining(slice)
+        model = Model(rawValue: slice.text("ncf.model"))!
         seed = UInt64(slice.integer("run.seed"))
     }
 

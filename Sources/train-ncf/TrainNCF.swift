@@ -32,31 +32,60 @@ struct TrainNCF: ParsableCommand {
         try runStage(.trainNCF, options) { stage in
             let inputs = try stage.step("read") { try NCFInputs(stage) }
             let parameters = NCFParameters(stage.slice, courses: inputs.data.courseCount)
-            let training = NCFTraining(
-                data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.workers)
-            let checkpoints = try CheckpointFolder(stage, courses: inputs.data.courseCount, parameters)
-            let saved = checkpoints.load()
+            let output = NCFOutput(stage: stage, inputs: inputs, parameters: parameters)
             do {
-                let fit = try stage.step("fit") {
-                    try training.fit(from: saved, save: checkpoints.save) { stage.say(report($0, "fit", parameters)) }
+                if parameters.model == .towers {
+                    try trainTowers(stage, inputs, parameters, output)
+                } else {
+                    try trainIds(stage, inputs, parameters, output)
                 }
-                let refit =
-                    stage.slice.boolean("ncf.refit")
-                    ? try stage.step("refit") {
-                        try training.refit(fit, from: saved, save: checkpoints.save) {
-                            stage.say(report($0, "refit", parameters))
-                        }
-                    } : nil
-                let output = NCFOutput(stage: stage, inputs: inputs)
-                try stage.step("write") { try output.write(fit, refit) }
-                output.describe(fit, refit)
             } catch let error as NCFDiverged {
-                try checkpoints.remove()
                 throw LecternError.data(
                     "ncf: training diverged in epoch \(error.epoch), step \(error.step) (loss \(error.loss)); "
                         + "a smaller ncf.learning_rate than \(parameters.learningRate) may help")
             }
         }
+    }
+
+    private func trainTowers(
+        _ stage: StageRun, _ inputs: NCFInputs, _ parameters: NCFParameters, _ output: NCFOutput
+    ) throws {
+        let start = try WarmStartSource.read(stage, inputs, parameters)
+        let training = NCFTraining(
+            data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.workers, start: start)
+        let checkpoints = try CheckpointFolder(stage, courses: inputs.data.courseCount, parameters)
+        let saved = checkpoints.load()
+        do {
+            let fit = try stage.step("fit") {
+                try training.fit(from: saved, save: checkpoints.save) { stage.say(report($0, "fit", parameters)) }
+            }
+            let refit =
+                stage.slice.boolean("ncf.refit")
+                ? try stage.step("refit") {
+                    try training.refit(fit, from: saved, save: checkpoints.save) {
+                        stage.say(report($0, "refit", parameters))
+                    }
+                } : nil
+            try stage.step("write") { try output.write(fit, refit) }
+            output.describe(fit, refit)
+        } catch let error as NCFDiverged {
+            try checkpoints.remove()
+            throw error
+        }
+    }
+
+    /// Trained in one go: these models are small, and for comparison only.
+    private func trainIds(
+        _ stage: StageRun, _ inputs: NCFInputs, _ parameters: NCFParameters, _ output: NCFOutput
+    ) throws {
+        let training = IdTraining(
+            data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.workers)
+        let fit = try stage.step("fit") { try training.fit { stage.say(report($0, "fit", parameters)) } }
+        let refit =
+            stage.slice.boolean("ncf.refit")
+            ? try stage.step("refit") { try training.refit(fit) { stage.say(report($0, "refit", parameters)) } } : nil
+        try stage.step("write") { try output.write(fit, refit) }
+        output.describe(fit, refit)
     }
 
     private func report(_ record: EpochRecord, _ fit: String, _ parameters: NCFParameters) -> String {

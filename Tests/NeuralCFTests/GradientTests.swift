@@ -44,6 +44,21 @@ import Testing
             }
         ),
         (
+            "attention, two-hop",
+            {
+                $0.learnerInput = .attention
+                $0.hide = 0.2
+            }
+        ),
+        (
+            "attention, watched, hidden",
+            {
+                $0.learnerInput = .attention
+                $0.learnerRows = .watched
+                $0.hidden = [6, 5]
+            }
+        ),
+        (
             "sampled softmax",
             {
                 $0.loss = .sampledSoftmax
@@ -67,7 +82,8 @@ import Testing
         let share = [Double](repeating: 1 / Double(data.courseCount), count: data.courseCount)
         // Biases away from 0: a unit on ReLU's kink, or an embedding of length 0, has no derivative to compare with.
         var random = RandomKey(seed: 3, purpose: "gradient").stream(index)
-        for tensor in trainer.towers.layout.tensors where tensor.name.hasSuffix("bias") {
+        for tensor in trainer.towers.layout.tensors
+        where tensor.name.hasSuffix("bias") || tensor.name.contains("attention") {
             for i in tensor.range { trainer.towers.weights[i] = Float(0.4 + 0.3 * random.normal()) }
         }
         let start = trainer.towers.weights

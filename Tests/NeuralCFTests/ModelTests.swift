@@ -14,6 +14,12 @@ import Testing
             $0.learnerInput = .decay
             $0.hidden = [6, 5]
         },
+        { $0.learnerInput = .attention },
+        {
+            $0.learnerRows = .watched
+            $0.learnerInput = .attention
+            $0.hidden = [6]
+        },
         {
             $0.learnerRows = .watched
             $0.hidden = [6]
@@ -50,7 +56,7 @@ import Testing
         var towers = Towers(
             courseCount: data.courseCount, parameters: smallParameters(change), decay: .init(age: 0.2, position: 0.3))
         var random = RandomKey(seed: 5, purpose: "biases").stream()
-        for tensor in towers.layout.tensors where tensor.name.hasSuffix("bias") {
+        for tensor in towers.layout.tensors where tensor.name.hasSuffix("bias") || tensor.name.contains("attention") {
             for i in tensor.range { towers.weights[i] = Float(0.2 + 0.3 * random.normal()) }
         }
         return towers

@@ -55,6 +55,36 @@ struct ReferenceNCF {
         }
     }
 
+    /// The input in which all weigh 1, weighed anew by both queries.
+    private func attended(_ context: [(course: Int, time: Int64)], _ cut: Int64, sum: [Double]) -> [Double] {
+        let width = towers.layout.dimensions[0]
+        let units = context.map { moment -> [Double] in
+            if towers.parameters.learnerRows == .cowatch { return coWatchRow(moment.course) }
+            return (0..<courseCount).map { $0 == moment.course ? 1 : 0 }
+        }
+        let ends = [1.0, 3, 7, 14, 30, 60, 120, 240]
+        let probabilities = (0..<2).map { q -> [Double] in
+            let powers = zip(context, units).map { moment, unit -> Double in
+                let age = Double(cut - moment.time) / 86_400
+                let bucket = ends.filter { age >= $0 }.count
+                let key = (0..<width).map { d in
+                    unit.indices.reduce(0.0) { $0 + unit[$1] * value("learner.table", $1, d) }
+                }
+                let dot = (0..<width).reduce(0.0) { $0 + key[$1] * value("learner.attention.query", q, $1) }
+                return exp(dot + value("learner.attention.age", q, bucket))
+            }
+            return powers.map { $0 / powers.reduce(0, +) }
+        }
+        let short = 1 / (1 + exp(-value("learner.attention.gate", 0, 0)))
+        let norm = sqrt(sum.reduce(0) { $0 + $1 * $1 })
+        var input = [Double](repeating: 0, count: courseCount)
+        for (k, unit) in units.enumerated() {
+            let share = (1 - short) * probabilities[0][k] + short * probabilities[1][k]
+            for c in 0..<courseCount { input[c] += Double(units.count) * share * unit[c] / norm }
+        }
+        return input
+    }
+
     func tower(_ context: [(course: Int, time: Int64)], _ cut: Int64) -> [Double] {
         let dot = towers.parameters.output == .dot
         if context.isEmpty { return (0..<courseCount).map { dot ? value("course.output_bias", 0, $0) : 0 } }
@@ -70,7 +100,9 @@ struct ReferenceNCF {
                 for (j, value) in coWatchRow(moment.course).enumerated() { input[j] += weight * value }
             }
         }
-        let u = embed("learner", normalised(input))
+        var x = normalised(input)
+        if towers.parameters.learnerInput == .attention { x = attended(context, cut, sum: input) }
+        let u = embed("learner", x)
         return (0..<courseCount).map { course in
             let v = embed("course", coWatchRow(course))
             let product = zip(u, v).reduce(0) { $0 + $1.0 * $1.1 }

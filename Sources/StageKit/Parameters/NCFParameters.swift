@@ -5,6 +5,14 @@ extension Parameters {
             "Where parameters that are auto take their values from (docs/ncf.md); auto = deep up to 4,000 courses, linear beyond."
         ),
         Parameter(
+            "ncf.model", .choice(["towers", "id-mlp", "neumf"]), .text("towers"),
+            "Two towers; or, for comparison with the literature, a model over the ids of learners and courses, which scores only those it was trained on (docs/ncf.md)."
+        ),
+        Parameter(
+            "ncf.warm_start", .text, .text("none"),
+            "none; current: begin from the towers that OUT/current has published; or the name of an earlier run beside this one."
+        ),
+        Parameter(
             "ncf.trend", .choice(["auto", "true", "false"]), .text("auto"),
             "Whether recent popularity is part of the score."),
         Parameter(
@@ -17,8 +25,9 @@ extension Parameters {
             "ncf.learner_rows", .choice(["auto", "watched", "cowatch"]), .text("auto"),
             "A watched course enters the learner tower as itself, or as its normalised co-watch row."),
         Parameter(
-            "ncf.learner_input", .choice(["auto", "sum", "decay"]), .text("auto"),
-            "Watched courses weigh alike, or less the older and the farther back they are (learnt)."),
+            "ncf.learner_input", .choice(["auto", "sum", "decay", "attention"]), .text("auto"),
+            "Watched courses weigh alike; or less the older and the farther back they are (learnt); or as two learnt queries, for long- and short-term interest, weigh them."
+        ),
         Parameter(
             "ncf.hidden", .structured(NCFSyntax.hidden), .text("auto"),
             "auto, or a list of widths: ReLU layers of both towers, the first is also the width of the tables."),
