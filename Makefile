@@ -75,6 +75,9 @@ torture-short torture-long: setup build ## The same in two minutes, or with the 
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
 	@Tools/bench
 
+bench-ncf: setup build ## NCF training against PyTorch and TensorFlow, on the same examples and cores
+	@Tools/bench-ncf
+
 ##@ Care
 
 lint: ## Formatting and style

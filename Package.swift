@@ -96,3 +96,12 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )
+
+// Benchmarks are built by their make targets alone.
+if Context.environment["LECTERN_BENCHMARKS"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "bench-ncf", dependencies: ["NeuralCF", "Platform", "LinearAlgebra"], path: "Tests/Benchmarks/NCF",
+            exclude: ["arrays.py", "compare.py", "peer.py", "torch_peer.py", "tensorflow_peer.py"],
+            sources: ["main.swift"]))
+}
