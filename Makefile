@@ -101,6 +101,9 @@ bench-data: setup build ## import-logs against pyarrow, co-watch similarity agai
 bench-glmix: setup build ## GLMix's solvers against LIBLINEAR, PyTorch and SciPy (about 2 GB of memory and disk)
 	@Tools/bench-glmix
 
+bench-ncf: setup build ## NCF training against PyTorch and TensorFlow, on the same examples and cores
+	@Tools/bench-ncf
+
 ##@ Shipping
 
 dist: ## dist/lectern-….tar.gz: executables, Swift's runtime libraries, man pages, completions
@@ -132,7 +135,7 @@ clean-run: ## Remove the run folder of RUN
 
 .PHONY: help all setup build test status recommend inspect report history lint format docs clean clean-run
 .PHONY: backtest compare leak-check torture torture-short torture-long fuzz test-tsan
-.PHONY: bench bench-data bench-glmix dist dist-test
+.PHONY: bench bench-data bench-glmix bench-ncf dist dist-test
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.

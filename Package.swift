@@ -82,10 +82,6 @@ let package = Package(
         stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics", "Logs"]),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
-        // Benchmarks
-        .executableTarget(
-            name: "bench-glmix", dependencies: ["GLMix", "LinearAlgebra"], path: "Tests/Benchmarks/GLMix",
-            exclude: ["peers.py"]),
         // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
         .target(
             name: "FuzzTargets", dependencies: ["Logs", "StageKit", "Shards"], path: "Tests/FuzzTargets"),
@@ -121,4 +117,16 @@ if Context.environment["LECTERN_FUZZ"] != nil {
             name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz",
             swiftSettings: [.unsafeFlags(sanitize)],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+}
+// Benchmarks are built by their make targets alone.
+if Context.environment["LECTERN_BENCHMARKS"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "bench-ncf", dependencies: ["NeuralCF", "Platform", "LinearAlgebra"], path: "Tests/Benchmarks/NCF",
+            exclude: ["arrays.py", "compare.py", "peer.py", "torch_peer.py", "tensorflow_peer.py"],
+            sources: ["main.swift"]))
+    package.targets.append(
+        .executableTarget(
+            name: "bench-glmix", dependencies: ["GLMix", "LinearAlgebra"], path: "Tests/Benchmarks/GLMix",
+            exclude: ["peers.py"]))
 }

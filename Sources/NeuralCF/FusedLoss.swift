@@ -8,7 +8,7 @@ import LinearAlgebra
 /// A block of learners goes twice over the tiles of candidates. On the way out each tile's logits become weights E (for
 /// the softmax exp(s − the row's largest so far), as in Milakov & Gimelshein 2018, arXiv:1805.02867) while they are in
 /// cache, and E·V is summed; on the way back, with the rows' sums known, Eᵀ·U. A block's E stays in the last-level cache.
-struct FusedLoss {
+package struct FusedLoss {
     /// Learners of a block: a multiple of the product kernel's six rows.
     static let rows = 96
     /// Candidates of a tile, and how far its rows lie apart: 17 cache lines, so that a column falls into all sets.
@@ -170,6 +170,7 @@ struct FusedLoss {
                 scratch.inverse[row] = weight * n / scratch.sum[row]
             case .sampledSoftmax: scratch.inverse[row] = 0
             case .bce: scratch.inverse[row] = 1
+            case .sampledBCE: preconditionFailure("scored by pairs")
             }
         }
         for at in 0..<entries.count where entries.isLabel[at] {
@@ -191,7 +192,7 @@ struct FusedLoss {
             scratch.inverse[row] += weight / sum
             scratch.labelScore[at] = share * Float(weight * (own / sum - 1))
             return weight * (Double(scratch.top[row]) + Scalar.log(sum) - score)
-        case .bce:
+        case .bce, .sampledBCE:
             scratch.labelScore[at] = -share
             return -score
         }

@@ -39,6 +39,7 @@ package struct NCFParameters: Codable, Sendable, Equatable {
         case softmax
         case bce
         case sampledSoftmax = "sampled-softmax"
+        case sampledBCE = "sampled-bce"
 
         /// Above this a step over every course costs more than it teaches.
         package static let mostCoursesInFull = 4_000
@@ -46,6 +47,14 @@ package struct NCFParameters: Codable, Sendable, Equatable {
         package func resolved(courses: Int) -> Loss {
             self == .auto ? (courses <= Loss.mostCoursesInFull ? .softmax : .sampledSoftmax) : self
         }
+    }
+
+    /// What a drawn negative of `sampledBCE` counts.
+    package enum NegativeWeight: String, Codable, Sendable, CaseIterable {
+        /// 1/(expected number of its draws): unbiased for `bce`.
+        case expected
+        /// 1, as in the papers.
+        case none
     }
 
     package enum Examples: String, Codable, Sendable, CaseIterable {
@@ -94,6 +103,10 @@ package struct NCFParameters: Codable, Sendable, Equatable {
     /// Labels of an example share a weight of n^(1−ρ).
     package var rho = 0.5
     package var sharedNegatives = 4_000
+    /// Of `sampledBCE`: draws per label, with probability ∝ popularity^negativePower.
+    package var negatives = 4
+    package var negativePower = 0.0
+    package var negativeWeight = NegativeWeight.expected
     /// Examples of a step; 0: a 64th of the epoch, but 256 to 2,048.
     package var batch = 0
     package var epochs = 12

@@ -6,22 +6,22 @@ final class TowerStep {
     /// Sums over learner blocks are kept in at most so many parts, whatever the number of threads.
     static let mostGroups = 8
 
-    private let trainer: TowerTrainer
-    private let batch: TowerBatch
-    private let candidates: Candidates
+    let trainer: TowerTrainer
+    let batch: TowerBatch
+    let candidates: Candidates
     private let weights: UnsafePointer<Float>
     private let learnerPass: TowerPass
     private let coursePass: TowerPass
-    private let learners: TowerActivations
-    private let courses: TowerActivations
+    let learners: TowerActivations
+    let courses: TowerActivations
     private let blocks: Int
     private let groups: Int
-    private let outputBias: [Float]
+    let outputBias: [Float]
     private let attention: Attention?
 
-    private var layout: TowerLayout { trainer.layout }
+    var layout: TowerLayout { trainer.layout }
     private var workers: Workers { trainer.workers }
-    private var workspace: TowerWorkspace { trainer.workspace }
+    var workspace: TowerWorkspace { trainer.workspace }
     private var isCoWatch: Bool { trainer.parameters.learnerRows == .cowatch }
 
     init(
@@ -53,7 +53,7 @@ final class TowerStep {
 
     private func tensor(_ name: String) -> UnsafePointer<Float> { weights + layout.tensor(name)!.offset }
 
-    private func forEachBlock(_ count: Int, _ size: Int, _ body: (Int, Range<Int>) -> Void) {
+    func forEachBlock(_ count: Int, _ size: Int, _ body: (Int, Range<Int>) -> Void) {
         workers.forEach((count + size - 1) / size) { body($0, TowerBatch.rows($0, count, size)) }
     }
 
@@ -66,7 +66,7 @@ final class TowerStep {
                     UnsafeBufferPointer(rebasing: list[rows]), table: table, bias: bias, width: width,
                     into: courses.layers[0].start + rows.lowerBound * width)
                 coursePass.forward(rows, courses, weights: weights)
-                workspace.packed.pack(rows, from: courses.unit.start)
+                if trainer.loss != .sampledBCE { workspace.packed.pack(rows, from: courses.unit.start) }
             }
         }
         if !isCoWatch { return }
@@ -93,48 +93,52 @@ final class TowerStep {
         let fused = FusedLoss(
             loss: trainer.loss, rho: trainer.parameters.rho, share: 1 / Float(batch.examples.count),
             scale: trainer.towers.outputScale, courses: workspace.packed, vectors: courses.unit.start)
-        let rank = trainer.publication.ranks(of: candidates)
+        let packed = workspace.packed
+        return trainer.publication.ranks(of: candidates).withUnsafeBufferPointer { rank in
+            forEachLearnerBlock { rows, scratch, group, isFirst in
+                fused.run(
+                    fusedBlock(rows, rank.baseAddress!, scratch), scratch.fused,
+                    unitGradient: learners.unitGradient.start + rows.lowerBound * layout.embedding,
+                    courseGradient: workspace.courseGradients.start + group * packed.paddedCount * packed.depth,
+                    biasGradient: outputBias.isEmpty
+                        ? nil : workspace.biasGradients.start + group * packed.paddedCount,
+                    isFirst: isFirst)
+            }
+        }
+    }
+
+    /// Runs the learner tower forward, `body` (rows, scratch, group, whether it is the group's first block), which must
+    /// leave the gradient of the learners' embeddings and return its loss, and the tower backward.
+    func forEachLearnerBlock(_ body: (Range<Int>, BlockScratch, Int, Bool) -> Double) -> Double {
         TowerWorkspace.clear(&workspace.learnerSmall, parts: groups, count: layout.small(.learner).count)
         var losses = [Double](repeating: 0, count: groups)
         losses.withUnsafeMutableBufferPointer { losses in
             workspace.learnerSmall.withUnsafeMutableBufferPointer { small in
-                rank.withUnsafeBufferPointer { rank in
-                    workers.forEach(groups, scratch: borrowBlock) { loan, group in
+                workers.forEach(groups, scratch: borrowBlock) { loan, group in
+                    let (first, end) = (group * blocks / groups, (group + 1) * blocks / groups)
+                    for block in first..<end {
+                        let rows = TowerBatch.rows(block, batch.examples.count, FusedLoss.rows)
+                        forwardTower(rows)
+                        losses[group] += body(rows, loan.item, group, block == first)
                         small[group].withUnsafeMutableBufferPointer {
-                            losses[group] = runGroup(group, fused, rank.baseAddress!, loan.item, $0.baseAddress!)
+                            backwardTower(rows, loan.item.pass, $0.baseAddress!)
                         }
                     }
                 }
             }
         }
-        return treeSum(Array(losses))
+        return treeSum(losses)
     }
 
     private func borrowBlock() -> Pool<BlockScratch>.Loan {
-        workspace.blocks.borrow(fits: { $0.fused.candidates >= candidates.count }) {
+        let tiled = trainer.loss == .sampledBCE ? 0 : candidates.count
+        return workspace.blocks.borrow(
+            fits: { $0.fused.candidates >= tiled && $0.offsets.count >= candidates.count }
+        ) {
             BlockScratch(
-                courseCount: layout.courseCount, candidates: candidates.count, depth: workspace.packed.depth)
+                courseCount: layout.courseCount, candidates: candidates.count, tiled: tiled,
+                depth: workspace.packed.depth)
         }
-    }
-
-    private func runGroup(
-        _ group: Int, _ fused: FusedLoss, _ rank: UnsafePointer<Int32>, _ scratch: BlockScratch,
-        _ small: UnsafeMutablePointer<Float>
-    ) -> Double {
-        let (first, end) = (group * blocks / groups, (group + 1) * blocks / groups)
-        let gradient = workspace.courseGradients.start + group * workspace.packed.paddedCount * workspace.packed.depth
-        let bias = outputBias.isEmpty ? nil : workspace.biasGradients.start + group * workspace.packed.paddedCount
-        var sum = 0.0
-        for block in first..<end {
-            let rows = TowerBatch.rows(block, batch.examples.count, FusedLoss.rows)
-            forwardTower(rows)
-            let work = fusedBlock(rows, rank, scratch)
-            sum += fused.run(
-                work, scratch.fused, unitGradient: learners.unitGradient.start + rows.lowerBound * layout.embedding,
-                courseGradient: gradient, biasGradient: bias, isFirst: block == first)
-            backwardTower(rows, scratch.pass, small)
-        }
-        return sum
     }
 
     private func forwardTower(_ rows: Range<Int>) {
@@ -158,12 +162,10 @@ final class TowerStep {
     private func fusedBlock(
         _ rows: Range<Int>, _ rank: UnsafePointer<Int32>, _ scratch: BlockScratch
     ) -> FusedLoss.Block {
-        let hasOffsets = trainer.hasOffsets || !candidates.logProbability.isEmpty || !outputBias.isEmpty
-        if hasOffsets {
-            for (index, row) in rows.enumerated() {
-                fillOffsets(row, scratch.offsets.start, scratch.example)
-                scratch.fused.setOffsets(index, scratch.offsets.start, count: candidates.count)
-            }
+        var hasOffsets = false
+        for (index, row) in rows.enumerated() where fillOffsetsIfAny(row, scratch) {
+            hasOffsets = true
+            scratch.fused.setOffsets(index, scratch.offsets.start, count: candidates.count)
         }
         return FusedLoss.Block(
             units: learners.unit.start + rows.lowerBound * layout.embedding, count: rows.count,
@@ -174,13 +176,20 @@ final class TowerStep {
             firstUnpublished: rows.map { trainer.publication.count(at: batch.examples[$0].cut) })
     }
 
+    /// Puts what a learner's logits begin with into `scratch.offsets`. - Returns: false if that is 0 for every learner.
+    func fillOffsetsIfAny(_ row: Int, _ scratch: BlockScratch) -> Bool {
+        if !trainer.hasOffsets && candidates.logProbability.isEmpty && outputBias.isEmpty { return false }
+        fillOffsets(row, scratch.offsets.start, scratch.example)
+        return true
+    }
+
     private func fillOffsets(_ row: Int, _ out: UnsafeMutablePointer<Float>, _ scratch: ExampleScratch) {
         let example = batch.examples[row]
         let count = candidates.count
         let resolved = batch.wideContext[row]
         let trend = trainer.trend.row(at: example.cut, emptyContext: resolved.context.isEmpty)
         scratch.fillWide(example, resolved, trainer)
-        if candidates.logProbability.isEmpty {
+        if count == layout.courseCount && candidates.logProbability.isEmpty {
             out.update(from: trend, count: count)
             scratch.wide.add(Float(trainer.linear.gamma), to: out)
         } else {
@@ -189,7 +198,7 @@ final class TowerStep {
                 candidates.logProbability.withUnsafeBufferPointer { logs in
                     for k in 0..<count {
                         let course = Int(courses[k])
-                        out[k] = trend[course] + gamma * wide[course] - logs[k]
+                        out[k] = trend[course] + gamma * wide[course] - (logs.isEmpty ? 0 : logs[k])
                     }
                 }
             }
@@ -246,7 +255,7 @@ final class TowerStep {
         workspace.courseSmall.withUnsafeMutableBufferPointer { small in
             workers.forEach(blocks, scratch: { workspace.passes.borrow { PassScratch() } }) { loan, block in
                 let rows = TowerBatch.rows(block, candidates.count, TowerTrainer.courseBlock)
-                sumGroups(rows)
+                if trainer.loss != .sampledBCE { sumGroups(rows) }
                 small[block].withUnsafeMutableBufferPointer {
                     coursePass.backward(rows, courses, weights: weights, scratch: loan.item, small: $0.baseAddress!)
                 }

@@ -93,17 +93,23 @@ package final class TowerTrainer {
     /// Adds the gradient of the mean loss of a step to `gradient`; returns the summed loss.
     package func accumulate(_ step: EpochSchedule.Step, epoch: Int, labelShare: [Double]) -> Double {
         let batch = TowerBatch(step, epoch: epoch, trainer: self)
-        let candidates = candidates(batch, labelShare)
+        let pairs = loss == .sampledBCE ? negativePairs(batch, labelShare) : nil
+        let candidates = pairs?.candidates(courseCount: data.courseCount) ?? candidates(batch, labelShare)
         var loss = 0.0
         towers.weights.withUnsafeBufferPointer { weights in
             let pass = TowerStep(
                 trainer: self, batch: batch, candidates: candidates, weights: weights.baseAddress!, step: stepNumber)
             pass.forwardCourses()
-            loss = pass.forwardAndBackwardLearners()
+            loss = pairs.map { pass.forwardAndBackwardLearners($0) } ?? pass.forwardAndBackwardLearners()
             pass.backwardCourses()
             gradient.withUnsafeMutableBufferPointer { pass.addGradients(to: $0.baseAddress!) }
         }
         return loss
+    }
+
+    private func negativePairs(_ batch: TowerBatch, _ labelShare: [Double]) -> NegativePairs {
+        let sampler = NegativeSampler(parameters, publication: publication, labelShare: labelShare)
+        return NegativePairs(batch, sampler, step: stepNumber, workers: workers)
     }
 
     private func candidates(_ batch: TowerBatch, _ labelShare: [Double]) -> Candidates {
@@ -116,12 +122,17 @@ package final class TowerTrainer {
 
 /// Courses in the order in which they were published.
 struct PublicationOrder: Sendable {
+    /// Courses in that order, and each course's place in it.
+    let order: [UInt32]
+    let rank: [Int32]
     private let times: [Int64]
-    private let rank: [Int32]
+
+    var courseCount: Int { order.count }
 
     init(_ publishedAt: [Int64]) {
         let order = publishedAt.indices.sorted { (publishedAt[$0], $0) < (publishedAt[$1], $1) }
         times = order.map { publishedAt[$0] }
+        self.order = order.map { UInt32($0) }
         var rank = [Int32](repeating: 0, count: order.count)
         for (place, course) in order.enumerated() { rank[course] = Int32(place) }
         self.rank = rank

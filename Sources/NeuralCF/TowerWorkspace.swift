@@ -62,11 +62,13 @@ final class BlockScratch {
     /// Offsets of one learner's logits.
     let offsets: FloatBuffer
 
-    init(courseCount: Int, candidates: Int, depth: Int) {
-        let candidates = min(courseCount, candidates + candidates / 8)
+    /// - Parameter tiled: candidates whose weights are kept tile by tile; 0 for single pairs.
+    init(courseCount: Int, candidates: Int, tiled: Int, depth: Int) {
+        // Some room to spare: sampled candidates are not of one number.
+        func roomy(_ count: Int) -> Int { min(courseCount, count + count / 8) }
         example = ExampleScratch(courseCount: courseCount)
-        fused = FusedScratch(candidates: candidates, depth: depth)
-        offsets = FloatBuffer(candidates)
+        fused = FusedScratch(candidates: roomy(tiled), depth: depth)
+        offsets = FloatBuffer(roomy(candidates))
     }
 }
 

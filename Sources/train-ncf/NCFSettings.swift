@@ -41,6 +41,9 @@ extension NCFParameters {
         if slice.text("ncf.loss") != "auto" { loss = Loss(rawValue: slice.text("ncf.loss"))! }
         rho = slice.number("ncf.rho")
         sharedNegatives = slice.integer("ncf.shared_negatives")
+        negatives = slice.integer("ncf.negatives")
+        negativePower = slice.number("ncf.negative_power")
+        negativeWeight = NegativeWeight(rawValue: slice.text("ncf.negative_weight"))!
         batch = slice.automaticInteger("ncf.batch") ?? 0
         epochs = slice.integer("ncf.epochs")
         patience = slice.integer("ncf.patience")

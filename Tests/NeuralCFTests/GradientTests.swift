@@ -66,6 +66,23 @@ import Testing
             }
         ),
         (
+            "sampled bce, dot, weighted, popularity",
+            {
+                $0.learnerRows = .watched
+                $0.output = .dot
+                $0.temperature = 1
+                $0.loss = .sampledBCE
+                $0.negativePower = 0.75
+            }
+        ),
+        (
+            "sampled bce, cosine, two-hop, unweighted",
+            {
+                $0.loss = .sampledBCE
+                $0.negativeWeight = .none
+            }
+        ),
+        (
             "random cuts",
             {
                 $0.examples = .random

@@ -38,13 +38,14 @@ import Testing
         #expect(losses.last! < losses.first!)
     }
 
-    @Test func sameBytesForAnyNumberOfThreads() throws {
+    @Test(arguments: [false, true]) func sameBytesForAnyNumberOfThreads(_ byPairs: Bool) throws {
         let fixture = Fixture(learners: 400)
         for preset in NCFParameters.Preset.allCases {
             let results = try [1, 2, 3].map { threads in
                 var parameters = NCFParameters(preset: preset)
                 (parameters.embedding, parameters.epochs, parameters.batch) = (8, 2, 150)
                 if preset == .linear { (parameters.loss, parameters.sharedNegatives) = (.sampledSoftmax, 10) }
+                if byPairs { parameters.loss = .sampledBCE }
                 let training = NCFTraining(
                     data: fixture.data(), windows: fixture.windows, parameters: parameters,
                     workers: Workers(count: threads))

@@ -288,10 +288,10 @@ import Testing
             FileSystem.read(run.path + "/watched/watched-00001-of-00002.safetensors.gz"), to: swapped)
         #expect(try inspect("verify", run.path).output.hasPrefix(swapped + ": "))
         // A manifest that was made from other logs.
-        let path = other.path + "/logs/manifest.json"
-        let text = String(decoding: try FileSystem.read(path), as: UTF8.self)
-        try FileSystem.write(
-            Array(text.replacingOccurrences(of: "\"watches read\" : 5", with: "\"watches read\" : 6").utf8), to: path)
+        let logs = other.path + "/logs"
+        var manifest = try Manifest.read(stageFolder: logs).manifest
+        manifest.counts["watches read"] = 6
+        try FileSystem.write(manifest.encoded(), to: logs + "/manifest.json")
         let outcome = try inspect("verify", other.path)
         #expect(outcome.code == 65)
         #expect(outcome.output == other.path + "/watched/manifest.json: made from another generation of logs/\n")

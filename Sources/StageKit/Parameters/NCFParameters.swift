@@ -53,7 +53,7 @@ extension Parameters {
             "ncf.hide", .automaticNumber(0...0.95), .text("auto"), unit: "of the context",
             "Dropped at random from the learner's input, anew each epoch; with random examples the labels."),
         Parameter(
-            "ncf.loss", .choice(["auto", "softmax", "bce", "sampled-softmax"]), .text("auto"),
+            "ncf.loss", .choice(["auto", "softmax", "bce", "sampled-softmax", "sampled-bce"]), .text("auto"),
             "Over all candidates or a sample; auto = the preset's: softmax up to 4,000 courses, sampled-softmax beyond; bce for published."
         ),
         Parameter(
@@ -61,6 +61,16 @@ extension Parameters {
         Parameter(
             "ncf.shared_negatives", .integer(1...1_000_000), .integer(4_000),
             "sampled-softmax: courses drawn uniformly per step, besides all labels of the step."),
+        Parameter(
+            "ncf.negatives", .integer(1...10_000), .integer(4), "sampled-bce: courses drawn per label."),
+        Parameter(
+            "ncf.negative_power", .number(0...2), .number(0),
+            "sampled-bce: a course is drawn with probability proportional to its popularity to this power; 0: uniformly."
+        ),
+        Parameter(
+            "ncf.negative_weight", .choice(["expected", "none"]), .text("expected"),
+            "sampled-bce: a drawn course counts 1/(expected number of its draws), which is unbiased for bce, or 1 (none), as in the papers."
+        ),
         Parameter(
             "ncf.batch", .automaticInteger(1...1_000_000), .text("auto"), unit: "examples",
             "Examples of a step; auto = a 64th of the epoch, but 256 to 2,048."),
