@@ -1,6 +1,7 @@
 import GLMix
 import Metrics
 import Platform
+import Shards
 import StageKit
 
 /// Searches the λ's by weighted log loss on validation half A, and puts the best into the recipe.
