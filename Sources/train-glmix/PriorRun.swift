@@ -71,7 +71,8 @@ struct PriorRun {
         }
         let feature = Dictionary(zip(features, features.indices), uniquingKeysWith: { first, _ in first })
         let renamed = posterior.features.map { feature[$0] }
-        let entity = Dictionary(zip(posterior.entities, posterior.entities.indices), uniquingKeysWith: { first, _ in first })
+        let entity = Dictionary(
+            zip(posterior.entities, posterior.entities.indices), uniquingKeysWith: { first, _ in first })
         for id in entities {
             let known = entity[id].map { posterior.coefficients.range($0) } ?? 0..<0
             let found = known.compactMap { at in

@@ -40,7 +40,8 @@ struct Recipe {
                 name: coordinates.first { $0.by == column }!.name,
                 reason: "by '\(column)': learners have no such categorical column, but \(tables.learners.names)")
         }
-        reportedColumns = profileColumns + (data.hasProfile("segment") && !profileColumns.contains("segment") ? ["segment"] : [])
+        reportedColumns =
+            profileColumns + (data.hasProfile("segment") && !profileColumns.contains("segment") ? ["segment"] : [])
         assembler = ExampleAssembler(
             space: space, learners: data.learners.map(\.attributes), courses: data.courseTable,
             publishedAt: data.catalogue.publishedAt, history: data.history)

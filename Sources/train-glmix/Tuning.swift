@@ -2,6 +2,7 @@ import Shards
 import GLMix
 import Metrics
 import Platform
+import Shards
 import StageKit
 
 /// Searches the λ's by weighted log loss on validation half A, and puts the best into the recipe.

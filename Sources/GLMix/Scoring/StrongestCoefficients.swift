@@ -19,7 +19,9 @@ extension GLMixModel {
     package func strongest(_ limit: Int) -> [StrongCoefficient] {
         coordinates.indices.flatMap { k -> [StrongCoefficient] in
             let (own, deviations) = (coefficients[k], variances.isEmpty ? nil : variances[k])
-            let best = own.values.indices.sorted { abs(own.values[$0]) > abs(own.values[$1]) || abs(own.values[$0]) == abs(own.values[$1]) && $0 < $1 }
+            let best = own.values.indices.sorted {
+                abs(own.values[$0]) > abs(own.values[$1]) || abs(own.values[$0]) == abs(own.values[$1]) && $0 < $1
+            }
             return best.prefix(limit).map { at in
                 StrongCoefficient(
                     coordinate: k, entity: own.entity(at: at), feature: Int(own.features[at]), value: own.values[at],

@@ -105,7 +105,8 @@ package struct CoordinateDescent: Sendable {
         if count > FitState.mostFullFeatures {
             throw GLMixError.badCoordinate(
                 name: fixed.name,
-                reason: "variances: full inverts a matrix of \(count) features; beyond \(FitState.mostFullFeatures) take "
+                reason:
+                    "variances: full inverts a matrix of \(count) features; beyond \(FitState.mostFullFeatures) take "
                     + "diagonal")
         }
     }
@@ -114,7 +115,8 @@ package struct CoordinateDescent: Sendable {
     private func finish(_ state: FitState, _ trace: inout FitTrace) -> [Double] {
         let joint = JointObjective(state, tolerance: tolerance)
         let outcome = joint.minimise()
-        precondition(outcome.value <= trace.objectives.last! * (1 + 1e-9), "the joint objective rose in the joint finish")
+        precondition(
+            outcome.value <= trace.objectives.last! * (1 + 1e-9), "the joint objective rose in the joint finish")
         trace.objectives.append(outcome.value)
         trace.passes.append(outcome.value)
         trace.jointSteps = outcome.steps

@@ -28,14 +28,17 @@ package struct FitPrior: Sendable {
                 || means[k].values.contains(where: { !$0.isFinite })
             {
                 throw GLMixError.badCoordinate(
-                    name: coordinate.name, reason: "the prior has a mean that is not finite or a variance that is not > 0")
+                    name: coordinate.name,
+                    reason: "the prior has a mean that is not finite or a variance that is not > 0")
             }
         }
     }
 
     /// The examples' offsets plus the margins of μ.
     func offsets(_ examples: Examples, _ coordinates: [Coordinate], _ workers: Workers) -> [Float] {
-        GLMixModel(coordinates: coordinates, coefficients: means).margins(of: examples, workers: workers).map { Float($0) }
+        GLMixModel(coordinates: coordinates, coefficients: means).margins(of: examples, workers: workers).map {
+            Float($0)
+        }
     }
 
     /// s of every feature of a fixed effect.

@@ -79,7 +79,8 @@ final class JointObjective: NewtonObjective {
         aimed = 0
         // conjugate gradients approach ½gᵀH⁻¹g from below, each step by what is left: a tenth needs few
         let held = l1?.free(x, gradient, blocked: [Bool](repeating: false, count: x.count))
-        let newton = TrustRegionNewton(innerIterations: 20, forcing: 0.1).steihaug(self, gradient, .infinity, free: held)
+        let newton = TrustRegionNewton(innerIterations: 20, forcing: 0.1).steihaug(
+            self, gradient, .infinity, free: held)
         let estimate = -0.5 * zip(gradient, newton.direction).reduce(0) { $0 + $1.0 * $1.1 }
         store(x)
         return Outcome(value: f, steps: steps, products: products, gap: bound, estimatedGap: estimate)

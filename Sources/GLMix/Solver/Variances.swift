@@ -86,7 +86,8 @@ extension EntitySolver {
         let n = featureCount
         let factor = matrix.base
         primalHessian(into: factor)
-        precondition(SmallSystem.factor(n, factor, column: step.base), "a Hessian with a positive penalty is positive definite")
+        precondition(
+            SmallSystem.factor(n, factor, column: step.base), "a Hessian with a positive penalty is positive definite")
         let v = step.base
         for j in 0..<n {
             // L·v = e_j: v is 0 before j
@@ -107,7 +108,8 @@ extension EntitySolver {
         let factor = matrix.base
         fillKernel()
         dualSystem(into: factor)
-        precondition(SmallSystem.factor(m, factor, column: step.base), "a Hessian with a positive penalty is positive definite")
+        precondition(
+            SmallSystem.factor(m, factor, column: step.base), "a Hessian with a positive penalty is positive definite")
         dense.reserve(n * m)
         let x = dense.base  // n × m
         x.update(repeating: 0, count: n * m)
