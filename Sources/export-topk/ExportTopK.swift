@@ -10,5 +10,6 @@ struct ExportTopK: ParsableCommand {
             The stage itself is the default (export-topk run --help).
             Memory: one shard of learners with its candidates per thread.
             """,
-        version: Lectern.release, subcommands: [ExportRun.self, Show.self, Recommend.self], defaultSubcommand: ExportRun.self)
+        version: Lectern.release, subcommands: [ExportRun.self, Show.self, Recommend.self],
+        defaultSubcommand: ExportRun.self)
 }

@@ -52,7 +52,8 @@ struct PublishRun: ParsableCommand {
                 try shelf.makeCurrent(inputs.publicationName)
                 try shelf.keepNewest(inputs.slice.integer("publish.keep"))
                 log.info(
-                    "done: \(shelf.path(inputs.publicationName)) is current; \(difference?.summary ?? "compared with none")")
+                    "done: \(shelf.path(inputs.publicationName)) is current; \(difference?.summary ?? "compared with none")"
+                )
             }
             FailureNote.clear(run: options.run, stage: StageName.publishRun.rawValue)
             _ = consume outLock
@@ -71,7 +72,8 @@ struct PublishRun: ParsableCommand {
         do { before = try PublishedLists(current) } catch let error as LecternError {
             return (nil, absent(error.message))
         }
-        do { return (try ListDifference(now, against: before, workers: workers), nil) } catch let error as NotComparable {
+        do { return (try ListDifference(now, against: before, workers: workers), nil) } catch let error as NotComparable
+        {
             return (nil, absent(error.reason))
         } catch let error as LecternError where error.message.hasPrefix(current + "/") {
             return (nil, absent(error.message))

@@ -160,7 +160,8 @@ import Testing
             let every = shares.contributions(learner, to: (0..<UInt32(data.courseCount)).map { $0 })
             let beyond = shares.contributions(learner, to: [UInt32(open[0])], over: means)
             for entry in 0..<context.count {
-                let mean = (0..<data.courseCount).reduce(0.0) { $0 + Double(every[$1, entry]) }
+                let mean =
+                    (0..<data.courseCount).reduce(0.0) { $0 + Double(every[$1, entry]) }
                     / Double(data.courseCount)
                 #expect(abs(Double(beyond[0, entry]) - (Double(every[open[0], entry]) - mean)) < 1e-5)
             }

@@ -32,7 +32,8 @@ import Testing
             loaded, moments: data.shards[1], learnerVectors: scorer.learnerVectors, workers: workers)
         #expect(scores(again) == scores(scorer))
         #expect(loaded.definition == model.definition && loaded.model == model.model)
-        #expect(ContextShares(again).contributions(0, to: [1, 2]) == ContextShares(scorer).contributions(0, to: [1, 2]))
+        #expect(
+            ContextShares(again).contributions(0, to: [1, 2]) == ContextShares(scorer).contributions(0, to: [1, 2]))
     }
 
     @Test func otherShapesAreRefused() {

@@ -39,25 +39,35 @@ enum Consumers {
     }
 
     @discardableResult
-    static func run(_ command: [String], in folder: String = "/") throws -> (code: Int32, output: String, errors: String)
-    {
+    static func run(_ command: [String], in folder: String = "/") throws -> (
+        code: Int32, output: String, errors: String
+    ) {
         let io = NSTemporaryDirectory() + "lectern-io-\(UUID().uuidString)"
         try FileSystem.createFolder(io)
         defer { try? FileSystem.removeAll(io) }
         for name in ["out", "err"] { try FileSystem.write([], to: "\(io)/\(name)") }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = command
-        process.currentDirectoryURL = URL(fileURLWithPath: folder)
-        process.standardOutput = FileHandle(forWritingAtPath: io + "/out")
-        process.standardError = FileHandle(forWritingAtPath: io + "/err")
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
+        let code = try spawn(["/usr/bin/env", "-C", folder] + command, output: io + "/out", errors: io + "/err")
         return (
-            process.terminationStatus, String(decoding: try FileSystem.read(io + "/out"), as: UTF8.self),
+            code, String(decoding: try FileSystem.read(io + "/out"), as: UTF8.self),
             String(decoding: try FileSystem.read(io + "/err"), as: UTF8.self)
         )
+    }
+
+    /// Foundation's Process waits for all that a command leaves behind, a server that it started included.
+    private static func spawn(_ command: [String], output: String, errors: String) throws -> Int32 {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY, 0)
+        let arguments = command.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var process: pid_t = 0
+        try #require(posix_spawn(&process, command[0], &actions, nil, arguments, environ) == 0)
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) < 0 && errno == EINTR {}
+        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
     }
 
     /// A folder short enough for sockets, gone afterwards.
@@ -70,17 +80,12 @@ enum Consumers {
 
     /// A Redis server on a socket in the folder.
     static func withRedis(_ folder: String, _ body: (_ cli: String) throws -> Void) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: find("redis-server")!)
-        process.arguments = ["--port", "0", "--unixsocket", folder + "/redis.sock", "--save", "", "--dir", folder]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        defer {
-            process.terminate()
-            process.waitUntilExit()
-        }
         let cli = "redis-cli -s \(folder)/redis.sock"
+        try run([
+            find("redis-server")!, "--port", "0", "--unixsocket", folder + "/redis.sock", "--save", "", "--dir", folder,
+            "--daemonize", "yes",
+        ])
+        defer { _ = try? run(["bash", "-c", cli + " shutdown nosave"]) }
         var isUp = false
         for _ in 0..<300 where !isUp {
             isUp = try run(["bash", "-c", cli + " ping"]).output == "PONG\n"
@@ -109,7 +114,9 @@ enum Consumers {
         ])
         defer { _ = try? run(user + [find("pg_ctl")!, "-D", data, "-m", "immediate", "-w", "stop"], in: folder) }
         try body(
-            user + [find("psql")!, "-h", folder, "-U", "lectern", "-d", "postgres", "-X", "-v", "ON_ERROR_STOP=1", "-At"])
+            user + [
+                find("psql")!, "-h", folder, "-U", "lectern", "-d", "postgres", "-X", "-v", "ON_ERROR_STOP=1", "-At",
+            ])
     }
 }
 
