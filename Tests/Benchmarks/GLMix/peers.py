@@ -46,7 +46,7 @@ def fixed(bench, folder, rows, features, nonzeros):
         line = ours(bench, "fixed", folder, threads)
         theta = line["theta"]
         f = objective(offsets, columns, values, labels, theta[:-1], theta[-1])
-        results[threads] = line["build"] + line["solve"]
+        results[threads] = line
         print(f"  ours, {threads} threads: {line['build'] + line['solve']:.2f} s ({line['build']:.2f} building), "
               f"objective {f:.2f}, certified gap {line['gap']:.3g}, {line['steps']} steps, {line['products']} products",
               flush=True)
@@ -62,7 +62,9 @@ def fixed(bench, folder, rows, features, nonzeros):
     f = objective(offsets, columns, values, labels, w[:-1], w[-1])
     print(f"  LIBLINEAR -s 0 -e 0.001, 1 thread: {total:.2f} s ({built:.2f} building), objective {f:.2f}")
     for threads in (1, 2):
-        print(f"  ratio, ours with {threads} threads: {total / results[threads]:.1f}", flush=True)
+        own = results[threads]
+        print(f"  ratios, ours with {threads} threads: {total / (own['build'] + own['solve']):.1f}, without building "
+              f"{(total - built) / own['solve']:.1f}", flush=True)
 
 def gradient(x, y, theta):
     """Largest gradient norm over entities; x: E × m × n, theta: E × n, lambda 1."""
@@ -76,22 +78,29 @@ def gradient(x, y, theta):
     return worst
 
 def torch_newton(x, y, threads):
-    """Newton's method on all entities of a batch at once, until every gradient norm is below 1e-6."""
+    """Newton's method on all entities of a batch at once, until every gradient norm is below 1e-6. Of the variants tried
+    (order n or, with fewer rows than features, order m by Woodbury's identity; Cholesky or LU; batches of 500 to 10,000)
+    this is the fastest, by a factor of 7 over order n."""
     import torch
     torch.set_num_threads(threads)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     theta = torch.zeros(len(x), x.shape[2], dtype=torch.float64)
     start = time.perf_counter()
-    eye = torch.eye(x.shape[2], dtype=torch.float64)
+    eye = torch.eye(x.shape[1], dtype=torch.float64)
     for at in range(0, len(x), 10000):
         a, t, b = x[at:at + 10000].double(), theta[at:at + 10000], y[at:at + 10000].double()
+        transposed = a.transpose(1, 2).contiguous()
+        kernel = torch.bmm(a, transposed)
         for _ in range(30):
-            p = torch.sigmoid((a @ t.unsqueeze(2)).squeeze(2))
-            g = (a.transpose(1, 2) @ (p - b).unsqueeze(2)).squeeze(2) + t
+            p = torch.sigmoid(torch.bmm(a, t.unsqueeze(2)).squeeze(2))
+            g = torch.bmm(transposed, (p - b).unsqueeze(2)).squeeze(2) + t
             if g.norm(dim=1).max() < 1e-6:
                 break
-            h = a.transpose(1, 2) @ (a * (p * (1 - p)).unsqueeze(2)) + eye
-            t -= torch.cholesky_solve(g.unsqueeze(2), torch.linalg.cholesky(h)).squeeze(2)
+            root = (p * (1 - p)).sqrt()
+            system = kernel * root.unsqueeze(2) * root.unsqueeze(1) + eye
+            v = root * torch.bmm(a, g.unsqueeze(2)).squeeze(2)
+            u = torch.cholesky_solve(v.unsqueeze(2), torch.linalg.cholesky(system)).squeeze(2)
+            t -= g - torch.bmm(transposed, (root * u).unsqueeze(2)).squeeze(2)
     return time.perf_counter() - start, theta.numpy()
 
 def scipy_each(x, y, sample):
@@ -104,7 +113,7 @@ def scipy_each(x, y, sample):
     start = time.perf_counter()
     for e in chosen:
         minimize(fun, np.zeros(x.shape[2]), (x[e].astype(np.float64), 2.0 * y[e] - 1), jac=True, method="L-BFGS-B",
-                 options={"gtol": 1e-7, "ftol": 0, "maxiter": 1000})
+                 options={"gtol": 1e-7, "ftol": 1e-15, "maxiter": 1000})
     return (time.perf_counter() - start) * len(x) / sample
 
 def random_effects(bench, folder, entities, m, n):
@@ -125,13 +134,18 @@ def random_effects(bench, folder, entities, m, n):
         results[threads] = line
         print(f"  ours, {threads} threads: {line['solve']:.2f} s solving, {line['build']:.2f} s laying out, "
               f"largest gradient {worst:.2g}", flush=True)
-    seconds, theta = torch_newton(x, y, 2)
-    print(f"  PyTorch, batched Newton, 2 threads: {seconds:.2f} s, largest gradient {gradient(x, y, theta):.2g}")
+    peer = {}
+    for threads in (1, 2):
+        peer[threads], theta = torch_newton(x, y, threads)
+        print(f"  PyTorch, batched Newton, {threads} threads: {peer[threads]:.2f} s, "
+              f"largest gradient {gradient(x, y, theta):.2g}", flush=True)
     each = scipy_each(x, y, 400)
     print(f"  SciPy L-BFGS, entity by entity, 1 thread: {each:.1f} s (from 400 entities)")
-    two = results[2]
-    for name, own in (("solving", two["solve"]), ("laying out and solving", two["solve"] + two["build"])):
-        print(f"  ratios, ours with 2 threads {name}: PyTorch {seconds / own:.1f}, SciPy {each / own:.0f}", flush=True)
+    for threads in (1, 2):
+        own = results[threads]
+        for name, took in (("solving", own["solve"]), ("laying out and solving", own["solve"] + own["build"])):
+            print(f"  ratios, ours with {threads} threads {name}: PyTorch {peer[threads] / took:.1f}, "
+                  f"SciPy {each / took:.0f}", flush=True)
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser()
