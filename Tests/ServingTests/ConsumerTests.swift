@@ -173,7 +173,9 @@ private struct Congruential: RandomNumberGenerator {
                 let made = try SQLiteLists(path: "\(folder)/\(name)", staging: "\(folder)/staging-\(name)")
                 let bad = try refused(Hostile.ids.filter { $0.utf8.contains(0) }) { try made.append([$0], .learner) }
                 #expect(bad.count == 3)
-                for id in ids { try made.append(lists(good).filter { $0.key == id }, .learner) }
+                for id in ids {
+                    try made.append(lists(good).filter { Array($0.key!.utf8) == Array(id.utf8) }, .learner)
+                }
                 try made.append([ServedList(key: nil, entries: lists(good)[0].entries)], .segment)
                 let rows = try made.finish(
                     courses: good.map { ($0, "Title of \($0)") }, about: [("as_of", "2025-06-03")])
