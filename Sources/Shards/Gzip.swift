@@ -5,7 +5,7 @@ import CZlib
 package enum Gzip {
     static let ownHeader: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
 
-    /// libdeflate, level 1: a third of zlib's time at the same size (docs/decisions/0004-libdeflate.md).
+    /// libdeflate, level 1: a third of zlib's time at the same size (docs/decisions/0007-libdeflate.md).
     /// - Parameter stored: level 0, for files that live for minutes: framed and checked, not made smaller.
     package static func compress(_ bytes: [UInt8], stored: Bool = false) -> [UInt8] {
         let compressor = libdeflate_alloc_compressor(stored ? 0 : 1)!
