@@ -104,13 +104,13 @@ struct SnapshotBuilder {
     }
 
     private func withoutEase(_ time: Int64) throws -> CoWatchSnapshot {
-        let matrix = stage.step("matrix \(time)") { matrix(time) }
+        let matrix = stage.step("matrix \(time)") { self.matrix(time) }
         let similarity = stage.step("similarity \(time)") {
             CoWatch.similarity(matrix, options: settings.similarity, workers: stage.workers)
         }
         let wide =
             settings.wide.kind == .ease
-            ? WideMatrix.none : try stage.step("wide \(time)") { try wide(matrix, stage.workers) }
+            ? WideMatrix.none : try stage.step("wide \(time)") { try self.wide(matrix, stage.workers) }
         return CoWatchSnapshot(time: time, similarity: similarity, wide: wide)
     }
 
