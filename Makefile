@@ -19,6 +19,7 @@ THREADS ?=
 LAUNCH  ?=
 CUTS    ?=
 WINDOW  ?=
+VARIANTS ?=
 
 R := $(OUT)/$(RUN)
 STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix blend export-topk evaluate
@@ -35,7 +36,7 @@ help: ## This text
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z][a-z-]*:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nStages (each brings its inputs up to date, then runs):\n  %s\n' "$(STAGES)"
-	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, IMPORT_FLAGS="--cache-mib 0", LOG_FORMAT=json,\n  CUTS and WINDOW (backtest)\n' \
+	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, IMPORT_FLAGS="--cache-mib 0", LOG_FORMAT=json,\n  CUTS and WINDOW (backtest, compare), VARIANTS (compare)\n' \
 	  "$(RUN)" "$(OUT)" "$(DATASET)" "$(DATA)" "$(CONFIG)" "$(AS_OF)" "$(THREADS)"
 
 all: setup build run ## Everything: set up, build, run all stages, publish, show the result
@@ -62,6 +63,9 @@ inspect: ## Look into shards: make inspect STAGE=watched CMD=head
 
 backtest: setup build ## The pipeline at earlier times, and what came after: CUTS="2020-11-18 .5 .6", WINDOW=…
 	@SET='$(SET)' Tools/backtest "$(DATASET)" "$(DATA)" "$(OUT)" "$(CUTS)" "$(WINDOW)"
+
+compare: setup build ## NCF and its variants beside all baselines at the cuts of a backtest; VARIANTS="name:settings …"
+	@SET='$(SET)' VARIANTS='$(VARIANTS)' Tools/compare "$(DATASET)" "$(DATA)" "$(OUT)" "$(CUTS)" "$(WINDOW)"
 
 leak-check: setup build ## Change everything after T and show that nothing before changes
 	swift test -c release --skip-build --filter LeakTests
@@ -107,7 +111,7 @@ clean: ## Remove build products (no run, no data)
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
-.PHONY: help all setup build test status inspect backtest leak-check torture torture-short torture-long bench
+.PHONY: help all setup build test status inspect backtest compare leak-check torture torture-short torture-long bench
 .PHONY: bench-data dist dist-test lint format docs clean clean-run
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 

@@ -2,7 +2,7 @@ import LinearAlgebra
 import Platform
 
 /// What a course of the context weighs, by when it was watched.
-package struct RecencyWeights: Sendable, Equatable {
+package struct RecencyWeights: Sendable, Hashable {
     /// Exponents a, b ≥ 0 of (1 + age in days)^−a · (1 + position from the end)^−b.
     package var age: Double
     package var position: Double

@@ -20,6 +20,13 @@ package enum Popularity {
         return counts
     }
 
+    /// `trending`: moments decayed with a half-life (`CourseActivity.decayed`); courses with equally many by all moments.
+    package static func scores(decayed: [Double], all: [Int]) -> [Float] {
+        precondition(decayed.count == all.count)
+        let scale = 1e-6 / Double((all.max() ?? 0) + 1)
+        return zip(decayed, all).map { Float($0 + Double($1) * scale) }
+    }
+
     /// `popular`: all moments before T.
     package static func scores(_ counts: [Int]) -> [Float] { counts.map { Float($0) } }
 

@@ -8,6 +8,7 @@ package struct Example: Sendable, Equatable {
     /// Seconds; the model looks from here.
     package var cut: Int64
     package var context: Range<Int>
+    /// Those of courses that are published only after the cut do not count.
     package var labels: Range<Int>
     /// The newest co-watch snapshot at or before the cut; −1: none yet, courses enter by the diagonal.
     package var snapshot: Int32
@@ -46,6 +47,22 @@ package struct ExampleSource: Sendable {
             }
             return list
         }.flatMap { $0 }
+    }
+
+    /// Courses of an example's labels: those that were candidates at its cut.
+    package func labels(_ example: Example) -> [Int] {
+        let courses = data.shards[Int(example.shard)].courses
+        return example.labels.lazy.map { Int(courses[$0]) }.filter { isPublished($0, at: example.cut) }
+    }
+
+    private func isPublished(_ course: Int, at cut: Int64) -> Bool { data.publishedAt[course] <= cut }
+
+    /// In how many snapshot cuts' label windows a moment lies, at least 1.
+    var cutsPerLabel: Double {
+        let sorted = snapshotCuts.sorted()
+        guard let first = sorted.first, let last = sorted.last, last > first else { return 1 }
+        let stride = Double(last - first) / Double(sorted.count - 1)
+        return max(1, min(Double(labelWindow) / stride, Double(sorted.count)))
     }
 
     /// One epoch's examples, shard by shard; at most about `examplesPerEpoch`.
@@ -94,7 +111,7 @@ package struct ExampleSource: Sendable {
     private func append(_ shard: Int, _ learner: Int, _ cut: Int64, keepsEmpty: Bool, to list: inout [Example]) {
         let moments = data.shards[shard]
         let labels = moments.range(learner, from: cut, to: min(cut + labelWindow, end))
-        if labels.isEmpty { return }
+        if !labels.contains(where: { isPublished(Int(moments.courses[$0]), at: cut) }) { return }
         let context = moments.range(learner, from: cut - history, to: cut)
         if context.isEmpty && !keepsEmpty { return }
         list.append(

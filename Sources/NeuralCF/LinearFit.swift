@@ -7,11 +7,13 @@ package struct LinearFit {
     let source: ExampleSource
     let workers: Workers
 
-    // Weak pull to "popular within 90 days, a little memory": decides only where there is nothing to learn from.
-    private static let prior: [Double] = [0, 0, 1, 0, 2]
-    // In labels. Empty contexts of one cut all face the same candidates: their labels say less than they count.
-    private static let ridgeEmpty = 100.0
+    // Pull to "popular within 30 days, a little memory": decides where there is little to learn from.
+    private static let prior: [Double] = [0, 1, 0, 0, 2]
+    private static let priorDecay = 0.25
+    // Strengths in labels. Empty contexts of one cut all face the same candidates: they say less than they count.
+    private static let ridgeEmpty = 200.0
     private static let ridgeOther = 5.0
+    private static let ridgeDecay = 20.0
     private static let gammaIndex = Trend.featureCount
     private static let size = Trend.featureCount + 1
     /// The decay is searched with at most so many examples.
@@ -20,6 +22,7 @@ package struct LinearFit {
     private static let block = 64
     /// Values that a and b may take.
     private static let grid: [Double] = [0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2]
+    private static let gridStart = 2
 
     package init(source: ExampleSource, workers: Workers) { (self.source, self.workers) = (source, workers) }
 
@@ -84,10 +87,8 @@ package struct LinearFit {
             uniqueKeysWithValues: cuts.map { ($0, [Double](repeating: 0, count: courses)) })
         var counts: [Int64: Double] = [:]
         for example in examples {
-            let moments = source.data.shards[Int(example.shard)]
-            for at in example.labels {
-                labels[example.cut]![Int(moments.courses[at])] += 1 / Double(example.labels.count)
-            }
+            let found = source.labels(example)
+            for course in found { labels[example.cut]![course] += 1 / Double(found.count) }
             counts[example.cut, default: 0] += 1
         }
         let active = (0..<Self.size).map { $0 < Self.gammaIndex }
@@ -137,10 +138,13 @@ package struct LinearFit {
         _ examples: [Example], _ features: [Int64: CutFeatures], _ start: [Double], _ active: [Bool]
     ) -> (LinearPart.Decay, [Double]) {
         var tried: [LinearPart.Decay: (point: [Double], loss: Double)] = [:]
-        var (cell, near) = ((age: 2, position: 3), start)
+        var (cell, near) = ((age: Self.gridStart, position: Self.gridStart), start)
         func result(_ age: Int, _ position: Int) -> (point: [Double], loss: Double) {
             let decay = LinearPart.Decay(age: Self.grid[age], position: Self.grid[position])
-            let found = tried[decay] ?? fit(examples, features, decay, near, active)
+            if let found = tried[decay] { return found }
+            var found = fit(examples, features, decay, near, active)
+            let off = [decay.age, decay.position].reduce(0) { $0 + ($1 - Self.priorDecay) * ($1 - Self.priorDecay) }
+            found.loss += ridge(Self.ridgeDecay, examples) / 2 * off
             tried[decay] = found
             return found
         }
@@ -207,17 +211,24 @@ package struct LinearFit {
             scratch.mask(cut.unpublished)
             scratch.normalise()
             var term = scratch.moments(cut.trend, wide: wide.values)
-            for at in example.labels {
+            let labels = source.labels(example)
+            for course in labels {
                 scratch.subtractLabel(
-                    Int(moments.courses[at]), 1 / Double(example.labels.count), cut.trend, wide: wide.values, weights,
-                    from: &term)
+                    course, 1 / Double(labels.count), cut.trend, wide: wide.values, weights, from: &term)
             }
             for (i, value) in term.flat.enumerated() { sum[i] += value }
         }
         return SecondOrder(flat: sum, size: Self.size)
     }
 
-    /// The mean over examples, plus the ridge: λ pseudo-observations against the number of labels.
+    /// The ridge against the mean loss: pseudo-labels over labels. Where label windows of neighbouring cuts overlap, a
+    /// label is in several examples and says no more than in one.
+    private func ridge(_ strength: Double, _ examples: [Example]) -> Double {
+        let labels = examples.reduce(0) { $0 + $1.labels.count }
+        return strength * source.cutsPerLabel / Double(max(labels, 1))
+    }
+
+    /// The mean over examples, plus the ridge.
     private func regularised(
         _ parts: [[Double]], _ examples: [Example], _ weights: [Double], strength: Double
     ) -> SecondOrder {
@@ -225,8 +236,7 @@ package struct LinearFit {
         treeSum(&parts)
         var sum = parts.isEmpty ? SecondOrder(size: Self.size) : SecondOrder(flat: parts[0], size: Self.size)
         let count = Double(max(examples.count, 1))
-        let labels = examples.reduce(0) { $0 + $1.labels.count }
-        let ridge = strength / Double(max(labels, 1))
+        let ridge = ridge(strength, examples)
         sum.loss /= count
         for i in sum.gradient.indices { sum.gradient[i] /= count }
         for i in sum.hessian.indices { sum.hessian[i] /= count }

@@ -72,14 +72,18 @@ package struct NCFTraining {
         return NCFFit(model: chosen(linear, best, run), epochs: best?.record.epoch ?? 0, history: history)
     }
 
-    /// α > 0 only if the gain over trend and wide exceeds one standard error. The towers of the best epoch are kept in
-    /// any case: related courses come from their embeddings.
+    /// The gain over trend and wide that towers must show, in its standard errors: it is the best of up to 16 grid points
+    /// in each epoch, and the best of so many exceeds one standard error by chance alone.
+    private static let guardErrors = 3.0
+
+    /// α > 0 only if the gain exceeds `guardErrors`. The towers of the best epoch are kept in any case: related courses
+    /// come from their embeddings.
     private func chosen(_ linear: LinearPart, _ best: (record: EpochRecord, towers: Towers)?, _ run: Run) -> NCFModel {
         guard let best, let quality = best.record.quality else {
             return NCFModel(
                 linear: linear, towers: run.trainer.towers, alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
         }
-        let trusted = !parameters.guarded || quality.gain > quality.gainError
+        let trusted = !parameters.guarded || quality.gain > Self.guardErrors * quality.gainError
         return NCFModel(
             linear: linear, towers: best.towers, alpha: trusted ? quality.alpha : 0,
             gammaFactor: trusted ? quality.gammaFactor : 1)
@@ -152,10 +156,8 @@ package struct NCFTraining {
         private func labelShare(_ shards: [[Example]]) -> [Double] {
             let data = source.data
             var counts = [Int](repeating: 0, count: data.courseCount)
-            for (shard, examples) in shards.enumerated() {
-                data.shards[shard].courses.withUnsafeBufferPointer { courses in
-                    for example in examples { for at in example.labels { counts[Int(courses[at])] += 1 } }
-                }
+            for examples in shards {
+                for example in examples { for course in source.labels(example) { counts[course] += 1 } }
             }
             let total = Double(max(counts.reduce(0, +), 1))
             return counts.map { Double($0) / total }

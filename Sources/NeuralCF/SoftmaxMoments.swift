@@ -68,8 +68,7 @@ struct SoftmaxMoments: ~Copyable {
         return result
     }
 
-    /// Takes weight·(score of the label) off the loss and its features off the gradient. A label whose course the
-    /// mask excluded (watched before it was published) counts by its unmasked features.
+    /// Takes weight·(score of the label) off the loss and its features off the gradient.
     func subtractLabel(
         _ course: Int, _ weight: Double, _ features: FloatBuffer, wide: UnsafeMutablePointer<Float>?,
         _ weights: [Double], from term: inout SecondOrder

@@ -165,6 +165,7 @@ struct TowerBatch {
         wideContext = resolved
         labels = zip(examples, resolved).map { example, resolved in
             resolved.labels.map { data.shards[Int(example.shard)].courses[$0] }
+                .filter { data.publishedAt[Int($0)] <= example.cut }
         }
         contexts = zip(examples, resolved).map { example, resolved in
             resolved.context.map { data.shards[Int(example.shard)].courses[$0] }

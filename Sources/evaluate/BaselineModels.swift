@@ -1,103 +1,123 @@
 import Baselines
+import CoWatch
 import LinearAlgebra
 import Platform
-import ShardKinds
-import Shards
 
-/// The baselines of a run as of T, from the same shards as the models: counts over all learners, and the matrices of
-/// `cowatch/` at T.
-struct BaselineModels {
-    /// As the table calls them.
-    let names: [String]
-    private let kinds: [String]
-    private let windows: TimeWindows
+/// What baselines are made from.
+struct BaselineSource: Sendable {
+    /// Moments of every shard.
+    let moments: [Moments]
+    /// By column, then shard: the code of each learner's value, −1 for none.
+    let profiles: [String: [[Int32]]]
+    let courseCount: Int
+    let history: Int64
+    /// What the matrix of `cowatch/` is; nil: none.
+    let wide: Baseline.Weights?
+    let seed: UInt64
+    let workers: Workers
+}
+
+/// Baselines as of one time, from moments before it.
+struct BaselineModels: Sendable {
+    let time: Int64
+    private let source: BaselineSource
+    /// Moments before `time`.
     private let popular: [Float]
-    private let recent: [Float]
-    private let similarity: SparseRows
-    private let wide: WideMatrix
-    private let recentShare: Float
+    private var constant: [Baseline: [Float]] = [:]
+    private var profile: [Baseline: ProfilePopularity] = [:]
+    private var weights: [Baseline.Weights: WideMatrix] = [:]
+    private var als: [ImplicitALS.Options: ImplicitALS] = [:]
 
-    /// - Parameter counts: moments of each course before T, and in the recent window.
-    init(
-        _ settings: EvaluateSettings, cowatch: StageInput, windows: TimeWindows, counts: (all: [Int], recent: [Int])
-    ) throws {
-        let snapshot = try CoWatchShards.snapshot(cowatch, at: windows.asOf)
-        (similarity, wide) = (snapshot.similarity, snapshot.wide)
-        guard similarity.rowCount == counts.all.count else {
-            throw LecternError.data(
-                "\(cowatch.folder): \(similarity.rowCount) courses, the catalogue has \(counts.all.count); "
-                    + "run make build-cooccurrence")
-        }
-        self.windows = windows
-        (popular, recent) = (Popularity.scores(counts.all), Popularity.scores(recent: counts.recent, all: counts.all))
-        recentShare = settings.recentShare
-        var wideName = "wide"
-        if case .text(let kind)? = cowatch.manifest.facts["wide"] { wideName = kind }
-        // Without a wide matrix there is nothing to show; the matrix called cowatch is not the similarity.
-        let hasWide = wide != .none
-        kinds = settings.baselines.filter { hasWide || !$0.hasPrefix("wide") }
-        let shown = wideName == "cowatch" ? "wide-cowatch" : wideName
-        names = kinds.map { $0.hasPrefix("wide") ? shown + $0.dropFirst(4) : $0 }
-    }
-
-    /// One scorer per name, for the learners of a shard.
-    func scorers(_ moments: Moments) -> [any CourseScorer] {
-        let count = moments.learnerCount
-        func itemToItem(_ weights: WideMatrix) -> ItemToItemScorer {
-            ItemToItemScorer(
-                weights, moments: moments, time: windows.asOf, history: windows.history, fallback: popular)
-        }
-        let recently = ConstantScorer(scores: recent, learnerCount: count)
-        return kinds.map { kind -> any CourseScorer in
-            switch kind {
-            case "popular": ConstantScorer(scores: popular, learnerCount: count)
-            case "recent": recently
-            case "cowatch": itemToItem(.sparse(similarity))
-            case "wide": itemToItem(wide)
-            case "wide+recent": MixtureScorer(itemToItem(wide), recently, share: recentShare)
-            default: preconditionFailure("no baseline \(kind)")
+    /// Fits what the given baselines need.
+    /// - Parameter snapshot: the co-watch matrices of `time`.
+    init(_ source: BaselineSource, snapshot: CoWatchSnapshot, at time: Int64, fitting baselines: [Baseline]) {
+        (self.source, self.time) = (source, time)
+        let counts = Popularity.counts(source.moments, courseCount: source.courseCount, to: time)
+        popular = Popularity.scores(counts)
+        let activity = CourseActivity(courseCount: source.courseCount, shards: source.moments)
+        for baseline in Set(baselines.flatMap(\.parts)) {
+            switch baseline {
+            case .popular: constant[baseline] = popular
+            case .recent(let days):
+                let from = time - Int64(days * Double(Popularity.day))
+                let recent = Popularity.counts(
+                    source.moments, courseCount: source.courseCount, from: from, to: time)
+                constant[baseline] = Popularity.scores(recent: recent, all: counts)
+            case .trending(let halfLife):
+                let decayed = activity.decayed(before: CourseActivity.day(time), halfLife: halfLife)
+                constant[baseline] = Popularity.scores(decayed: decayed, all: counts)
+            case .profile(let column, let smoothing):
+                profile[baseline] = profilePopularity(column, smoothing, before: counts)
+            case .items(let kind, _): if weights[kind] == nil { weights[kind] = matrix(kind, snapshot) }
+            case .als(let options):
+                als[options] = ImplicitALS(
+                    source.moments, courseCount: source.courseCount, from: time - source.history, to: time,
+                    options: options, seed: source.seed, workers: source.workers)
+            case .mixed: break
             }
         }
+    }
+
+    /// - Parameter moments: those of the shard, perhaps with empty rows added for learners unknown before T.
+    func scorer(_ baseline: Baseline, shard: Int, moments: Moments) -> any CourseScorer {
+        switch baseline {
+        case .popular, .recent, .trending:
+            return ConstantScorer(scores: constant[baseline]!, learnerCount: moments.learnerCount)
+        case .profile(let column, _):
+            var values = source.profiles[column]![shard]
+            while values.count < moments.learnerCount { values.append(-1) }
+            return ProfileScorer(profile[baseline]!, values: values)
+        case .items(let kind, let recency):
+            return ItemToItemScorer(
+                weights[kind]!, moments: moments, time: time, history: source.history, recency: recency,
+                fallback: popular)
+        case .als(let options):
+            return ALSScorer(
+                als[options]!, moments: moments, time: time, history: source.history, fallback: popular)
+        case .mixed(let a, let b, let share):
+            return MixtureScorer(
+                scorer(a, shard: shard, moments: moments), scorer(b, shard: shard, moments: moments), share: share)
+        }
+    }
+
+    private func matrix(_ kind: Baseline.Weights, _ snapshot: CoWatchSnapshot) -> WideMatrix {
+        if kind == .cowatch { return .sparse(snapshot.similarity) }
+        if kind == source.wide { return snapshot.wide }
+        let matrix = WatchMatrix(
+            source.moments, courseCount: source.courseCount, from: time - source.history, to: time)
+        let options = CoWatch.WideOptions()
+        switch kind {
+        case .ease: return .dense(CoWatch.ease(matrix, l2: options.easeL2, workers: source.workers))
+        case .markov: return .sparse(CoWatch.markov(matrix, options: options, workers: source.workers))
+        case .dampedCoWatch, .cowatch:
+            return .sparse(
+                CoWatch.dampedCoWatch(matrix, neighbours: options.neighbours, workers: source.workers))
+        }
+    }
+
+    /// Within 28 days.
+    private func profilePopularity(_ column: String, _ smoothing: Double, before: [Int]) -> ProfilePopularity {
+        let values = source.profiles[column]!
+        let rows = Int(values.lazy.joined().max() ?? -1) + 1
+        var counts = [[Int]](repeating: [Int](repeating: 0, count: source.courseCount), count: rows)
+        var all = [Int](repeating: 0, count: source.courseCount)
+        for (shard, moments) in source.moments.enumerated() {
+            for learner in 0..<moments.learnerCount {
+                for at in moments.range(learner, from: time - 28 * Popularity.day, to: time) {
+                    let course = Int(moments.courses[at])
+                    all[course] += 1
+                    if values[shard][learner] >= 0 { counts[Int(values[shard][learner])][course] += 1 }
+                }
+            }
+        }
+        return ProfilePopularity(counts: counts, all: all, before: before, smoothing: smoothing)
     }
 }
 
-/// Makes a learner's list from scores of all courses: eligible ones, those watched before T removed, best first, ties
-/// to the smaller number. One per thread.
-struct ListMaker {
-    /// By course.
-    let eligible: [Bool]
-    private var isOpen: [Bool]
-    private var top: TopSelection
-    private var scores: [Float]
-
-    init(eligible: [Bool], depth: Int) {
-        self.eligible = eligible
-        isOpen = eligible
-        top = TopSelection(k: depth)
-        scores = [Float](repeating: 0, count: eligible.count)
-    }
-
-    /// The learner whose lists are made next.
-    mutating func begin(watched: ArraySlice<UInt32>) {
-        for course in isOpen.indices { isOpen[course] = eligible[course] }
-        for course in watched { isOpen[Int(course)] = false }
-    }
-
-    mutating func list(_ scorer: any CourseScorer, learner: Int) -> [UInt32] {
-        scores.withUnsafeMutableBufferPointer { scores in
-            guard let base = scores.baseAddress else { return }
-            scorer.score(learner..<learner + 1, into: base)
-            var threshold = -Float.infinity
-            for course in 0..<scores.count where isOpen[course] && base[course] >= threshold {
-                top.offer(base[course], Int32(course))
-                threshold = top.threshold
-            }
-        }
-        return top.drain().indices.map { UInt32($0) }
-    }
-
-    /// What remains of a stored list.
-    func list(_ stored: ArraySlice<UInt32>) -> [UInt32] {
-        Array(stored.lazy.filter { isOpen[Int($0)] }.prefix(top.k))
+extension Baseline {
+    /// Those that a mixture is made of, itself otherwise.
+    fileprivate var parts: [Baseline] {
+        if case .mixed(let a, let b, _) = self { return a.parts + b.parts }
+        return [self]
     }
 }

@@ -20,7 +20,7 @@ struct Evaluate: ParsableCommand {
             The stage itself is the default (evaluate run --help).
             Memory: one shard of learners per thread.
             """,
-        version: Lectern.release, subcommands: [EvaluateRun.self, Pool.self, Cuts.self],
+        version: Lectern.release, subcommands: [EvaluateRun.self, Pool.self, Cuts.self, Variant.self],
         defaultSubcommand: EvaluateRun.self)
 }
 
@@ -44,7 +44,7 @@ struct EvaluateRun: ParsableCommand {
             if let end = try stage.step("window", inputs.windowEnd) {
                 report.windowEnd = [end == .max ? nil : end]
                 let counts = try stage.step("count", inputs.watchCounts)
-                let evaluation = try inputs.evaluation(until: end, counts: (counts.all, counts.recent))
+                let evaluation = try inputs.evaluation(until: end)
                 let progress = stage.progress("rank", total: inputs.after.shards, unit: "shards")
                 results = try stage.step("rank") {
                     try stage.workers.map(inputs.after.shards) {

@@ -50,7 +50,6 @@ struct EvaluateSettings {
     let tableCutoff: Int
     let baselines: [String]
     let recentWindow: Int64
-    let recentShare: Float
     let historyBuckets: [Int]
     let resamples: Int
     let seed: UInt64
@@ -61,7 +60,6 @@ struct EvaluateSettings {
         tableCutoff = slice.integer("evaluate.table_cutoff")
         baselines = slice.texts("evaluate.baselines")
         recentWindow = slice.seconds("evaluate.recent_window")!
-        recentShare = Float(slice.number("evaluate.recent_share"))
         historyBuckets = Set(slice.integers("evaluate.history_buckets")).sorted()
         resamples = slice.integer("evaluate.resamples")
         seed = UInt64(slice.integer("run.seed"))

@@ -13,6 +13,7 @@ struct EvaluationInputs {
     let windows: TimeWindows
     let settings: EvaluateSettings
     let after: AfterLogs
+    let catalogue: Catalogue
     let courseCount: Int
     /// By course: published before T, not retired by it.
     let eligible: [Bool]
@@ -20,7 +21,6 @@ struct EvaluationInputs {
     /// Moments of each course, and learners with a moment, before T.
     struct Counts {
         var all: [Int]
-        var recent: [Int]
         var learners: Int
     }
 
@@ -31,9 +31,9 @@ struct EvaluationInputs {
         let windows = try TimeWindows(watched.manifest)
         self.windows = windows
         settings = EvaluateSettings(stage.slice, labelWindow: windows.labelWindow)
-        let catalogue = try LogsShards.catalogue(logs)
+        catalogue = try LogsShards.catalogue(logs)
         courseCount = catalogue.count
-        eligible = (0..<catalogue.count).map { catalogue.isEligible($0, at: windows.asOf) }
+        eligible = (0..<courseCount).map { [catalogue] in catalogue.isEligible($0, at: windows.asOf) }
         after = try AfterLogs(run: stage.run, logs: logs, watched: watched, catalogue: catalogue)
     }
 
@@ -49,34 +49,26 @@ struct EvaluationInputs {
     func watchCounts() throws -> Counts {
         let parts = try stage.workers.map(after.shards) { shard in
             let moments = try WatchedShards.moments(watched.shard(WatchedShards.moments(shard, of: after.shards)))
-            func counts(from: Int64) -> [Int] {
-                Popularity.counts([moments], courseCount: courseCount, from: from, to: windows.asOf)
-            }
             return Counts(
-                all: counts(from: .min), recent: counts(from: windows.asOf - settings.recentWindow),
+                all: Popularity.counts([moments], courseCount: courseCount, to: windows.asOf),
                 learners: (0..<moments.learnerCount).count { !moments.range($0).isEmpty })
         }
-        var total = Counts(
-            all: [Int](repeating: 0, count: courseCount), recent: [Int](repeating: 0, count: courseCount), learners: 0)
+        var total = Counts(all: [Int](repeating: 0, count: courseCount), learners: 0)
         for part in parts {
-            for course in 0..<courseCount {
-                total.all[course] += part.all[course]
-                total.recent[course] += part.recent[course]
-            }
+            for course in 0..<courseCount { total.all[course] += part.all[course] }
             total.learners += part.learners
         }
         return total
     }
 
-    func evaluation(until end: Int64, counts: (all: [Int], recent: [Int])) throws -> Evaluation {
-        let baselines = try BaselineModels(
-            settings, cowatch: stage.input(.buildCooccurrence), windows: windows, counts: counts)
+    func evaluation(until end: Int64) throws -> Evaluation {
+        let (baselines, models) = try stage.step("baselines", chooseBaselines)
         let stored = try StoredLists(
             blended: stage.input(.blend), topk: stage.input(.exportTopK), shards: after.shards,
             courseCount: courseCount)
         return Evaluation(
-            watched: watched, after: after, baselines: baselines, stored: stored, eligible: eligible,
-            windows: windows, end: end, cutoffs: settings.cutoffs)
+            watched: watched, after: after, baselines: baselines, baselineModels: models, stored: stored,
+            eligible: eligible, windows: windows, end: end, cutoffs: settings.cutoffs)
     }
 
     /// Fills the report, unless no learner has a relevant course.

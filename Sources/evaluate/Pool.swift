@@ -18,6 +18,11 @@ struct Pool: ParsableCommand {
 
     @Argument(help: "Run folders whose metrics/ are pooled.") var runs: [String]
 
+    @Option(help: "Also show the metrics of RUN-NAME beside each RUN's (evaluate variant writes them); repeatable.")
+    var variant: [String] = []
+
+    @Option(help: "The list whose paired differences to the others are shown.") var reference = "blend"
+
     @Option(help: "Also write the pooled metrics.json and table.txt into this folder.") var out: String?
 
     @Option(help: "The list length shown.") var k = 20
@@ -39,7 +44,7 @@ struct Pool: ParsableCommand {
 
     func run() throws {
         try reportingErrors("evaluate pool", talk) { _ in
-            let cuts = try runs.map(Cut.init)
+            let cuts = try runs.map { try Cut($0, variants: variant) }
             let report = try pooled(cuts)
             let text = report.text(k: k)
             try Terminal.write(text)
@@ -58,6 +63,10 @@ struct Pool: ParsableCommand {
                 "\(cut.folder): lists \(cut.models.joined(separator: ", ")), expected those of \(cuts[0].folder): "
                     + models.joined(separator: ", "))
         }
+        guard models.contains(reference) else {
+            throw LecternError(
+                .usage, "--reference \(reference): expected one of \(models.joined(separator: ", "))")
+        }
         let depths = models.indices.map { model in cuts.map { $0.depths[model] }.min()! }
         var learners = EvaluatedLearners(models: models, depths: depths)
         for cut in cuts { for part in cut.parts { learners.append(part) } }
@@ -68,7 +77,7 @@ struct Pool: ParsableCommand {
         var bootstrap = Bootstrap(seed: UInt64(seed), purpose: "evaluate")
         bootstrap.resamples = resamples
         report.ranking = RankingSummary(
-            learners, cutoffs: cuts[0].cutoffs, historyBounds: [1, 5, 20], reference: "blend", bootstrap: bootstrap,
+            learners, cutoffs: cuts[0].cutoffs, historyBounds: [1, 5, 20], reference: reference, bootstrap: bootstrap,
             workers: Workers(count: threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)))
         report.lists = meanLists(cuts)
         return report
@@ -101,7 +110,7 @@ private struct Cut {
     let depths: [Int]
     let cutoffs: [Int]
 
-    init(_ run: String) throws {
+    init(_ run: String, variants: [String]) throws {
         let input = try StageInput(run: run, stage: StageName.evaluate.rawValue, folder: StageName.evaluate.folder)
         folder = input.folder
         let path = folder + "/" + MetricsShards.report
@@ -112,9 +121,28 @@ private struct Cut {
             throw LecternError.data("\(path): nothing follows its T: there is nothing to pool")
         }
         self.report = report
-        parts = try input.names("learner-metrics").map { try MetricsShards.learners(input.shard($0)) }
+        var parts = try input.names("learner-metrics").map { try MetricsShards.learners(input.shard($0)) }
+        for name in variants {
+            let other = try StageInput(
+                run: "\(run)-\(name)", stage: StageName.evaluate.rawValue, folder: StageName.evaluate.folder)
+            let more = try other.names("learner-metrics").map { try MetricsShards.learners(other.shard($0)) }
+            guard more.count == parts.count, zip(more, parts).allSatisfy({ $0.ids == $1.ids }) else {
+                throw LecternError.data("\(other.folder): other learners than \(input.folder)")
+            }
+            for at in parts.indices { parts[at].append(more[at]) }
+        }
+        self.parts = parts
         models = parts.first?.models ?? []
         depths = parts.first?.depths ?? []
         cutoffs = Set(report.lists.values.flatMap(\.keys).compactMap { Int($0) }).sorted()
+    }
+}
+
+extension MetricsShards.LearnerMetrics {
+    /// Puts the lists of another evaluation of the same learners beside these.
+    fileprivate mutating func append(_ other: Self) {
+        models += other.models
+        depths += other.depths
+        ranks += other.ranks
     }
 }

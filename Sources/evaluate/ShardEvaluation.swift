@@ -25,14 +25,16 @@ struct ShardResult {
 struct Evaluation {
     let watched: StageInput
     let after: AfterLogs
-    let baselines: BaselineModels
+    /// What tables call them, and what they are.
+    let baselines: [(name: String, baseline: Baseline)]
+    let baselineModels: BaselineModels
     let stored: StoredLists
     let eligible: [Bool]
     let windows: TimeWindows
     let end: Int64
     let cutoffs: [Int]
 
-    var models: [String] { baselines.names + StoredLists.names }
+    var models: [String] { baselines.map(\.name) + StoredLists.names }
     var depth: Int { cutoffs.last ?? 0 }
 
     func shard(_ shard: Int) throws -> ShardResult {
@@ -46,7 +48,7 @@ struct Evaluation {
         // A learner who appears only after T has an empty row of moments.
         var extended = moments
         while extended.learnerCount < labels.ids.count { extended.offsets.append(moments.courses.count) }
-        let scorers = baselines.scorers(extended)
+        let scorers = baselines.map { baselineModels.scorer($0.baseline, shard: shard, moments: extended) }
         var maker = ListMaker(eligible: eligible, depth: depth)
         for row in labels.ids.indices {
             if labels.relevant[row].isEmpty {

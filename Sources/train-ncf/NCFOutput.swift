@@ -89,7 +89,7 @@ struct NCFOutput {
         let towers =
             model.alpha > 0
             ? "towers of epoch \(fit.epochs) count with α \(model.alpha)"
-            : "towers do not count: their gain of \(rounded(chosen?.gain ?? 0)) is within its standard error"
+            : "towers do not count: their gain of \(rounded(chosen?.gain ?? 0)) is within three standard errors"
         stage.say("trend + \(rounded(Double(model.gamma)))·wide; \(towers)")
     }
 }

@@ -32,9 +32,84 @@ private let day: Int64 = 86_400
         let models: [any CourseScorer] = [
             popular, itemToItem(.sparse(sparse(cosine))), itemToItem(.sparse(sparse(cosine)), recency: recent),
             itemToItem(matrix), itemToItem(matrix, recency: recent),
-            MixtureScorer(itemToItem(matrix), popular, share: 0.3),
+            MixtureScorer(itemToItem(matrix), popular, share: 0.3), als(.init(factors: 4, l2: 1)), byProfile,
         ]
         for model in models { checkConformance(model) }
+    }
+
+    func als(_ options: ImplicitALS.Options) -> ALSScorer {
+        let model = ImplicitALS(
+            [board], courseCount: size, from: 0, to: end, options: options, seed: 1, workers: Workers(count: 2))
+        return ALSScorer(
+            model, moments: board, time: end, history: 365 * day, fallback: [Float](repeating: 1, count: size))
+    }
+
+    var byProfile: ProfileScorer {
+        let counts = (0..<2).map { value in (0..<size).map { $0 % 2 == value ? $0 : 0 } }
+        let popularity = ProfilePopularity(
+            counts: counts, all: Array(0..<size), before: Array(0..<size), smoothing: 10)
+        return ProfileScorer(popularity, values: (0..<size).map { Int32($0 % 3 - 1) })
+    }
+
+    @Test func alsSolvesTheCheckerboard() {
+        for (learner, scores) in allScores(als(.init(factors: 2, l2: 0.1, confidence: 10))).enumerated() {
+            #expect(ranking(scores, without: board, learner)[0] == learner)
+        }
+    }
+
+    /// x folded in minimises its learner's part of the objective, here in plain loops; more alternations never raise the
+    /// whole.
+    @Test func alsFoldsInTheMinimum() {
+        let options = ImplicitALS.Options(factors: 3, l2: 0.5, confidence: 4, iterations: 2)
+        func model(_ options: ImplicitALS.Options, threads: Int = 1) -> ImplicitALS {
+            ImplicitALS(
+                [board], courseCount: size, from: 0, to: end, options: options, seed: 7,
+                workers: Workers(count: threads))
+        }
+        func objective(_ x: [Double], _ y: [Double], _ watched: Set<Int>) -> Double {
+            var sum = 0.5 * x.reduce(0) { $0 + $1 * $1 }
+            for course in 0..<size {
+                let dot = (0..<3).reduce(0.0) { $0 + x[$1] * y[course * 3 + $1] }
+                let (p, c) = watched.contains(course) ? (1.0, 5.0) : (0, 1)
+                sum += c * (p - dot) * (p - dot)
+            }
+            return sum
+        }
+        let fitted = model(options)
+        let watched = board.courses[board.range(4)]
+        let best = fitted.learner(watched)
+        let least = objective(best, fitted.courses, Set(watched.map { Int($0) }))
+        for f in 0..<3 {
+            for step in [-0.01, 0.01] {
+                var other = best
+                other[f] += step
+                #expect(objective(other, fitted.courses, Set(watched.map { Int($0) })) > least)
+            }
+        }
+        func total(_ iterations: Int) -> Double {
+            let fitted = model(.init(factors: 3, l2: 0.5, confidence: 4, iterations: iterations))
+            let learners = (0..<size).reduce(0.0) {
+                let watched = board.courses[board.range($1)]
+                return $0 + objective(fitted.learner(watched), fitted.courses, Set(watched.map { Int($0) }))
+            }
+            return learners + 0.5 * fitted.courses.reduce(0) { $0 + $1 * $1 }
+        }
+        #expect(total(4) <= total(2) && total(2) < total(1))
+        #expect(fitted.courses == model(options, threads: 3).courses)
+    }
+
+    @Test func profilePopularityByHand() {
+        // All: 6 and 2 of 8. Value 0 has 1 and 3, value 1 nothing; κ = 4.
+        let popularity = ProfilePopularity(
+            counts: [[1, 3, 0], [0, 0, 0]], all: [6, 2, 0], before: [6, 2, 1], smoothing: 4)
+        let scores = allScores(ProfileScorer(popularity, values: [0, 1, -1]))
+        // (1 + 4·6/8) / (4 + 4), (3 + 4·2/8) / (4 + 4); then the shares of all.
+        let expected: [[Float]] = [[0.5, 0.5, 0], [0.75, 0.25, 0], [0.75, 0.25, 0]]
+        for row in 0..<3 {
+            for course in 0..<3 { #expect(abs(scores[row][course] - expected[row][course]) < 0.02) }
+        }
+        // Equal shares: the one with more moments before T goes first; nothing recent at all stays last, but above 0.
+        #expect(scores[0][0] > scores[0][1] && scores[0][2] > 0)
     }
 
     @Test func checkerboardIsSolved() {

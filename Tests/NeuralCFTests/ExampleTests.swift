@@ -68,6 +68,25 @@ import Testing
         #expect(Set(drawn).count > 1, "drawn anew each epoch")
     }
 
+    @Test func courseOfAfterTheCutIsNoLabel() {
+        // One learner: course 0 on day 1, then 1 and 2 on days 12 and 13; course 2 is published on day 11.
+        let moments = Moments(offsets: [0, 3], courses: [0, 1, 2], times: [1 * day, 12 * day, 13 * day])
+        func examples(publishedOn: [Int64]) -> (ExampleSource, [Example]) {
+            let data = NCFData(
+                courseCount: 3, shards: [moments], hashes: [[1]], publishedAt: publishedOn.map { $0 * day },
+                snapshots: [])
+            let windows = TimeWindows(
+                asOf: 40 * day, history: 100 * day, labelWindow: 10 * day, stride: 10 * day, snapshots: 1,
+                firstMoment: 0)
+            let source = ExampleSource(
+                data: data, snapshotCuts: [10 * day], end: 30 * day, windows: windows, parameters: NCFParameters())
+            return (source, source.snapshotExamples(workers: Workers(count: 1)))
+        }
+        let (source, found) = examples(publishedOn: [0, 0, 11])
+        #expect(found.map { source.labels($0) } == [[1]])
+        #expect(examples(publishedOn: [0, 11, 11]).1.isEmpty, "nothing to learn from")
+    }
+
     @Test func randomCutsHideSome() {
         let examples = source {
             $0.examples = .random

@@ -129,11 +129,11 @@ struct ReferenceNCF {
         step.examples.reduce(0) { sum, example in
             let part = moments[Int(example.shard)]
             let context = example.context.map { (course: Int(part.courses[$0]), time: part.times[$0]) }
-            let labels = example.labels.map { Int(part.courses[$0]) }
+            let labels = example.labels.map { Int(part.courses[$0]) }.filter { publishedAt[$0] <= example.cut }
             let scores = score(context, example.cut)
             let watched = Set(context.map(\.course))
             let open = (0..<courseCount).filter {
-                !watched.contains($0) && (publishedAt[$0] <= example.cut || labels.contains($0))
+                !watched.contains($0) && publishedAt[$0] <= example.cut
             }
             if towers.parameters.loss == .bce {
                 return sum + open.reduce(0) { $0 + log(1 + exp(scores[$1])) - (labels.contains($1) ? scores[$1] : 0) }

@@ -32,7 +32,7 @@ struct EvaluateFixture {
         var slice = [
             "run.seed": "1", "evaluate.window": "\"28d\"", "evaluate.cutoffs": "[1, 2]",
             "evaluate.table_cutoff": "2", "evaluate.baselines": "[\"popular\", \"recent\", \"cowatch\", \"wide\"]",
-            "evaluate.recent_window": "\"28d\"", "evaluate.recent_share": "0.5", "evaluate.history_buckets": "[1]",
+            "evaluate.recent_window": "\"28d\"", "evaluate.history_buckets": "[1]",
             "evaluate.resamples": "200", "evaluate.cuts": "[0.5]",
         ]
         slice.merge(changes) { $1 }

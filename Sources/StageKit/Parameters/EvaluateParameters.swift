@@ -16,13 +16,11 @@ extension Parameters {
         Parameter(
             "evaluate.baselines", .structured(baselineProblem),
             .list(["popular", "recent", "cowatch", "wide", "wide+recent"].map { .text($0) }),
-            "Baselines in the table: popular, recent, cowatch (item kNN), wide (the matrix of cowatch.wide, called by its name), wide+recent."
+            "Baselines in the table (docs/evaluation.md): popular, recent, trending, recent-by-profile, cowatch, ease, ease-recency, ease+recent, markov, markov+recent, als, wide (the matrix of cowatch.wide, called by its name), wide+recent."
         ),
         Parameter(
             "evaluate.recent_window", .duration(orAuto: false), .text("28d"),
             "What recent counts: the moments so long before T."),
-        Parameter(
-            "evaluate.recent_share", .number(0...1), .number(0.5), "Share of recent in wide+recent."),
         Parameter(
             "evaluate.history_buckets", .integers(1...1_000_000), .list([1, 5, 20].map { .integer($0) }),
             "First history lengths (courses before T) of the buckets in metrics.json, ascending."),
@@ -56,7 +54,10 @@ extension Parameters {
 
     @Sendable private static func baselineProblem(_ value: Value) -> String? {
         guard case .list(let items) = value else { return "expected a list" }
-        let known = ["popular", "recent", "cowatch", "wide", "wide+recent"]
+        let known = [
+            "popular", "recent", "trending", "recent-by-profile", "cowatch", "ease", "ease-recency", "ease+recent",
+            "markov", "markov+recent", "als", "wide", "wide+recent",
+        ]
         for item in items {
             guard case .text(let name) = item, known.contains(name) else {
                 return "\(item.yaml) is none of \(known.joined(separator: ", "))"

@@ -16,7 +16,7 @@ extension Parameters {
             "filter.max_courses_per_learner", .integer(1...1_000_000), .integer(5_000),
             "Learners with more relevant courses are taken for bots and dropped (counted, listed)."),
         Parameter(
-            "filter.history", .duration(orAuto: false), .text("365d"),
+            "filter.history", .duration(orAuto: false), .text("730d"),
             "How far a context reaches back."),
         Parameter(
             "filter.stride", .duration(orAuto: false), .text("28d"), "Distance between training snapshots."),

@@ -12,7 +12,7 @@ extension Parameters {
             "Whether the wide matrix of build-cooccurrence is part of the score."),
         Parameter(
             "ncf.guarded", .choice(["auto", "true", "false"]), .text("auto"),
-            "The towers count only if they improve NDCG@20 over trend and wide by more than a standard error."),
+            "The towers count only if they improve NDCG@20 over trend and wide by more than three standard errors."),
         Parameter(
             "ncf.learner_rows", .choice(["auto", "watched", "cowatch"]), .text("auto"),
             "A watched course enters the learner tower as itself, or as its normalised co-watch row."),
