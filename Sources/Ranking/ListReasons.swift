@@ -2,17 +2,17 @@ import Platform
 
 /// Why an entry may stand in its list: what is particular to the learner, in blended log odds beyond what the same
 /// things add to the average course of the catalogue.
-package struct EntryEvidence: Sendable {
+package struct EntryEvidence<Feature: Hashable & Sendable>: Sendable {
     /// What each course of the context adds.
     package var watched: [(course: UInt32, amount: Float)]
     /// What the response model's learner–course terms add in all …
     package var response: Float
-    /// … and those of them that have a name, all positive. `term` is the caller's.
-    package var features: [(term: Int, amount: Float)]
+    /// … and those of them that have a name, all positive, a feature at most once.
+    package var features: [(feature: Feature, amount: Float)]
 
     package init(
         watched: [(course: UInt32, amount: Float)] = [], response: Float = 0,
-        features: [(term: Int, amount: Float)] = []
+        features: [(feature: Feature, amount: Float)] = []
     ) {
         (self.watched, self.response, self.features) = (watched, response, features)
     }
@@ -22,50 +22,69 @@ package struct EntryEvidence: Sendable {
 package enum EntryReason: Sendable, Equatable {
     /// The context: this course of it adds most.
     case watched(UInt32)
-    /// The response model: this term of it.
+    /// The response model: this position in the entry's features.
     case fits(Int)
     case popular
 }
 
-/// Chooses the reasons of one list, entry by entry.
+/// Chooses the reasons of one list.
 ///
 /// The model that adds more of what is particular to the learner speaks: the context through the course of it that adds
-/// most (ties: the smaller number), the response model through a named term. A list that says the same on every line
-/// says little: of the terms at least half as strong as the strongest, the one named least often so far is taken (ties:
-/// the stronger, then the first). If the first model has nothing to name, the other speaks if it adds anything; else
-/// the entry is popular.
-package struct ListReasons: Sendable {
-    /// Terms this share as strong as the strongest may stand for it.
-    package static let strongEnough: Float = 0.5
-    private var named: [String: Int] = [:]
+/// most (ties: the smaller number), the response model through a feature. What a feature adds to the list's entries on
+/// average (the learner's language, which all of them are in) tells none of them apart: the feature that adds most
+/// beyond that is named, and of those at least half as far beyond as the farthest, the one named least often so far
+/// (ties: the farther, then the first). If the first model has nothing to name, the other speaks if it adds anything;
+/// else the entry is popular.
+package struct ListReasons<Feature: Hashable & Sendable> {
+    /// Features this share as far beyond the list's average as the farthest may stand for it.
+    package static var farEnough: Float { 0.5 }
+    private let averages: [Feature: Float]
+    private var named: [Feature: Int] = [:]
 
-    package init() {}
-
-    /// - Parameter name: of a term; terms of equal names are the same.
-    package mutating func choose(_ evidence: EntryEvidence, name: (Int) -> String) -> EntryReason {
-        let context = evidence.watched.reduce(Float(0)) { $0 + $1.amount }
-        if evidence.response > context, let reason = fits(evidence, name) { return reason }
-        if context > 0, let reason = watched(evidence) { return reason }
-        return fits(evidence, name) ?? .popular
+    package static func choose(_ entries: [EntryEvidence<Feature>]) -> [EntryReason] {
+        var list = ListReasons(entries)
+        return entries.map { list.reason($0) }
     }
 
-    private func watched(_ evidence: EntryEvidence) -> EntryReason? {
-        let best = evidence.watched.max { ($0.amount, $1.course) < ($1.amount, $0.course) }
+    private init(_ entries: [EntryEvidence<Feature>]) {
+        var sums: [Feature: Float] = [:]
+        for entry in entries { for term in entry.features { sums[term.feature, default: 0] += term.amount } }
+        averages = sums.mapValues { $0 / Float(entries.count) }
+    }
+
+    private mutating func reason(_ entry: EntryEvidence<Feature>) -> EntryReason {
+        let context = entry.watched.reduce(Float(0)) { $0 + $1.amount }
+        if entry.response > context, let reason = fits(entry) { return reason }
+        if context > 0, let reason = watched(entry) { return reason }
+        return fits(entry) ?? .popular
+    }
+
+    private func watched(_ entry: EntryEvidence<Feature>) -> EntryReason? {
+        let best = entry.watched.max { ($0.amount, $1.course) < ($1.amount, $0.course) }
         return best.flatMap { $0.amount > 0 ? .watched($0.course) : nil }
     }
 
-    private mutating func fits(_ evidence: EntryEvidence, _ name: (Int) -> String) -> EntryReason? {
-        if evidence.response <= 0 { return nil }
-        guard let strongest = evidence.features.map(\.amount).max() else { return nil }
-        let strong = evidence.features.filter { $0.amount >= Self.strongEnough * strongest }
-            .map { (term: $0.term, amount: $0.amount, name: name($0.term)) }
-        var best = 0
-        for i in strong.indices.dropFirst() {
-            let (a, b) = (named[strong[i].name, default: 0], named[strong[best].name, default: 0])
-            if a < b || (a == b && strong[i].amount > strong[best].amount) { best = i }
+    private mutating func fits(_ entry: EntryEvidence<Feature>) -> EntryReason? {
+        if entry.response <= 0 || entry.features.isEmpty { return nil }
+        let beyond = entry.features.map { $0.amount - averages[$0.feature]! }
+        let farthest = beyond.max()!
+        // Where every feature is below its average, only the nearest is near enough.
+        let least = farthest > 0 ? Self.farEnough * farthest : farthest
+        var best: Int?
+        for i in beyond.indices where beyond[i] >= least {
+            guard let chosen = best else {
+                best = i
+                continue
+            }
+            let (a, b) = (count(entry, i), count(entry, chosen))
+            if a < b || (a == b && beyond[i] > beyond[chosen]) { best = i }
         }
-        named[strong[best].name, default: 0] += 1
-        return .fits(strong[best].term)
+        named[entry.features[best!].feature, default: 0] += 1
+        return .fits(best!)
+    }
+
+    private func count(_ entry: EntryEvidence<Feature>, _ i: Int) -> Int {
+        named[entry.features[i].feature, default: 0]
     }
 }
 

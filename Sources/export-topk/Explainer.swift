@@ -27,7 +27,7 @@ struct Explainer {
     let hasSegmentEffects: Bool
     private let means: ExplanationMeans
     private let shares: ContextShares
-    private var response: ResponseExplainer
+    private let response: ResponseExplainer
     /// Texts of what entries fit, and their codes.
     private(set) var fits: [String] = []
     private var fitCodes: [String: UInt32] = [:]
@@ -88,18 +88,21 @@ struct Explainer {
             ? shares.contributions(learner, to: courses, over: means.ncf) : Matrix(rows: courses.count, columns: 0)
         let responseScale = weight.glmix / blend.scales.glmix
         if responseScale > 0 { response.load(learner) }
-        var list = ListReasons()
-        return courses.enumerated().map { k, course in
-            let (terms, total) = responseScale > 0 ? response.terms(Int(course)) : ([], 0)
-            let evidence = EntryEvidence(
+        let terms: [(terms: [Contribution], total: Float)] = courses.map {
+            responseScale > 0 ? response.terms(Int($0)) : ([], 0)
+        }
+        let evidence = courses.indices.map { k in
+            EntryEvidence(
                 watched: (0..<amounts.columns).map { entry in
                     (ncf.moments.courses[context.lowerBound + entry], watchedScale * amounts[k, entry])
                 },
-                response: responseScale * total,
-                features: terms.indices.map { ($0, responseScale * terms[$0].amount) })
-            switch list.choose(evidence, name: { response.text(terms[$0], course: Int(course)) }) {
+                response: responseScale * terms[k].total,
+                features: terms[k].terms.map { (feature: $0.kind, amount: responseScale * $0.amount) })
+        }
+        return zip(courses.indices, ListReasons.choose(evidence)).map { k, reason in
+            switch reason {
             case .watched(let watched): return (.watched, watched)
-            case .fits(let term): return (.fits, code(response.text(terms[term], course: Int(course))))
+            case .fits(let at): return (.fits, code(response.text(terms[k].terms[at], course: Int(courses[k]))))
             case .popular: return (hasSegment[learner] ? .popularInSegment : .popular, 0)
             }
         }

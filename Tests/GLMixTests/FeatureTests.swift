@@ -202,7 +202,7 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
     /// between learners of differences between courses agree, in which all that depends on one side alone goes out.
     @Test func termsSumToWhatIsParticularToThePair() throws {
         let (scorer, predictor, expected) = try scored(withNow: false)
-        var explainer = ResponseExplainer(scorer, CourseMeans(predictor))
+        let explainer = ResponseExplainer(scorer, CourseMeans(predictor))
         var totals: [[Double]] = []
         for learner in 0..<4 {
             explainer.load(learner)
@@ -218,10 +218,10 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
                 #expect(abs(found - solver) < 1e-4, "learner \(learner), course \(course)")
             }
         }
-        names(&explainer)
+        names(explainer)
     }
 
-    private func names(_ explainer: inout ResponseExplainer) {
+    private func names(_ explainer: ResponseExplainer) {
         explainer.load(0)
         for course in 0..<3 {
             let (terms, _) = explainer.terms(course)

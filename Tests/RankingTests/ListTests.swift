@@ -108,44 +108,47 @@ import Testing
 }
 
 @Suite struct ReasonTests {
-    private func choose(_ evidence: EntryEvidence, _ names: [String] = []) -> EntryReason {
-        var list = ListReasons()
-        return list.choose(evidence) { names[$0] }
-    }
+    private func choose(_ evidence: EntryEvidence<String>) -> EntryReason { ListReasons.choose([evidence])[0] }
 
     @Test func theModelThatAddsMoreSpeaks() {
-        let watched: [(UInt32, Float)] = [(7, 0.9), (3, 1.5), (9, -1.7)]
+        let watched: [(course: UInt32, amount: Float)] = [(7, 0.9), (3, 1.5), (9, -1.7)]
         // The context adds 0.7 in all, most of it through course 3.
-        func with(_ response: Float, _ features: [(Int, Float)]) -> EntryEvidence {
-            EntryEvidence(
-                watched: watched.map { ($0.0, $0.1) }, response: response, features: features.map { ($0.0, $0.1) })
+        func with(_ response: Float, _ features: [(feature: String, amount: Float)]) -> EntryEvidence<String> {
+            EntryEvidence(watched: watched, response: response, features: features)
         }
-        #expect(choose(with(0.6, [(0, 0.6)]), ["a"]) == .watched(3))
-        #expect(choose(with(0.8, [(0, 0.1)]), ["a"]) == .fits(0))
-        #expect(choose(with(0.8, []), []) == .watched(3), "nothing to name: the other model speaks")
+        #expect(choose(with(0.6, [("a", 0.6)])) == .watched(3))
+        #expect(choose(with(0.8, [("a", 0.1)])) == .fits(0))
+        #expect(choose(with(0.8, [])) == .watched(3), "nothing to name: the other model speaks")
         #expect(choose(EntryEvidence(watched: [(7, 1), (3, 1)])) == .watched(3), "ties: the smaller number")
         #expect(choose(EntryEvidence(watched: [(7, 1), (3, -2)], response: -3)) == .popular)
         #expect(
-            choose(EntryEvidence(watched: [(7, -1)], response: -0.5, features: [(0, 1)]), ["a"]) == .popular,
+            choose(EntryEvidence(watched: [(7, -1)], response: -0.5, features: [("a", 1)])) == .popular,
             "a single feature is no reason where the model speaks against the course")
         #expect(choose(EntryEvidence()) == .popular)
     }
 
-    /// Three entries with the same two features: the weaker one takes its turn only if it is at least half as strong.
+    private func list(_ entries: [[(feature: String, amount: Float)]]) -> [EntryReason] {
+        ListReasons.choose(entries.map { EntryEvidence(response: 2, features: $0) })
+    }
+
+    @Test func whatTheWholeListSharesIsNoReason() {
+        // "en" adds most to every entry but the same to all; "sql" is beyond its average (0.2 of 3 entries) in one.
+        #expect(list([[("en", 2)], [("en", 2), ("sql", 0.6)], [("en", 2)]]) == [.fits(0), .fits(1), .fits(0)])
+        // "en" is missing in the last entry, so 0.5 beyond its average (1.5) elsewhere; "sql" is 0.375 beyond (0.125).
+        // Both are near enough: they take turns, "en" first.
+        #expect(
+            list([[("en", 2)], [("en", 2), ("sql", 0.5)], [("en", 2)], [("x", 1)]])
+                == [.fits(0), .fits(1), .fits(0), .fits(0)])
+    }
+
+    /// Two pairs of entries; the features of a pair are in no other entry. Averages over four: half of each amount.
     @Test func nearlyEqualFeaturesTakeTurns() {
-        func three(_ second: Float) -> [EntryReason] {
-            var list = ListReasons()
-            return (0..<3).map { _ in
-                list.choose(EntryEvidence(response: 2, features: [(0, 1), (1, second)])) { ["sql", "health"][$0] }
-            }
+        func two(_ second: Float) -> [EntryReason] {
+            let entry: [(feature: String, amount: Float)] = [("sql", 1), ("health", second)]
+            return Array(list([entry, entry, [("x", 1)], [("x", 1)]]).prefix(2))
         }
-        #expect(three(0.6) == [.fits(0), .fits(1), .fits(0)])
-        #expect(three(0.4) == [.fits(0), .fits(0), .fits(0)])
-        // Terms of equal names are one: naming it through either counts.
-        var list = ListReasons()
-        let same = EntryEvidence(response: 2, features: [(0, 1), (1, 0.9), (2, 0.8)])
-        let said = (0..<2).map { _ in list.choose(same) { ["en", "en", "sql"][$0] } }
-        #expect(said == [.fits(0), .fits(2)])
+        #expect(two(0.6) == [.fits(0), .fits(1)])
+        #expect(two(0.4) == [.fits(0), .fits(0)])
     }
 
     @Test func rungs() {

@@ -4,7 +4,7 @@ import Platform
 /// One reason for a score: a term of the margin that is particular to a learner and a course, less its mean over the
 /// catalogue. What nearly all courses share adds nearly nothing to where a course stands, and so is no reason.
 package struct Contribution: Sendable, Equatable {
-    package enum Kind: Sendable, Equatable {
+    package enum Kind: Sendable, Hashable {
         /// Common values of the learner column and the course column of a match.
         case match(Int)
         /// A value of the learner's together with one of the course's; features of the blocks of a cross.
@@ -27,26 +27,49 @@ package struct Contribution: Sendable, Equatable {
 /// bars: means over all courses; constant(c) and what changes from day to day (course-now) say nothing of the learner
 /// and are left out. One per thread: `load` a learner, then ask for courses. O(learner's coefficients) to load,
 /// O(course's features · (1 + learner's features in crosses)) a course.
-package struct ResponseExplainer {
+package final class ResponseExplainer {
     private let scorer: ResponseScorer
     private let means: CourseMeans
+    private let rows: SparseRows
+    private let own: SparseRows
+    private let crosses: [Cross]
+    private let parts: [(effects: Coefficients, entities: [Int32], side: [Int])]
     private var learner = 0
     /// Σ of the learner's and its groups' effects by static course feature; zero between learners.
     private var liking: [Double]
     private var loaded: [Int] = []
     /// What likings and crosses add to the average course.
     private var average = 0.0
+    private var texts: [Contribution.Kind: String] = [:]
+
+    /// A cross with the features of its blocks in their bags; coefficient of (u, v) at u·(course features) + v.
+    private struct Cross {
+        let learner: Range<Int>
+        let course: Range<Int>
+        let coefficients: [Double]
+    }
 
     package init(_ scorer: ResponseScorer, _ means: CourseMeans) {
         (self.scorer, self.means) = (scorer, means)
-        liking = [Double](repeating: 0, count: scorer.predictor.definition.space.courseCount)
+        let space = scorer.predictor.definition.space
+        (rows, own) = (scorer.predictor.courseRows, scorer.learnerRows)
+        parts = scorer.bound.map { ($0.effects, $0.entities, $0.side) }
+        liking = [Double](repeating: 0, count: space.courseCount)
+        let b = scorer.predictor.fixed[FeatureSpace.pairBag]
+        crosses = (b == nil ? [] : space.crosses).map { cross in
+            let (u, v) = (space.learner[cross.learner], space.course[cross.course])
+            let first = b!.startIndex + cross.base
+            return Cross(
+                learner: u.base..<u.base + u.count, course: v.base..<v.base + v.count,
+                coefficients: Array(b![first..<first + cross.count]))
+        }
     }
 
-    package mutating func load(_ learner: Int) {
+    package func load(_ learner: Int) {
         for feature in loaded { liking[feature] = 0 }
         loaded.removeAll(keepingCapacity: true)
         (self.learner, average) = (learner, 0)
-        for part in scorer.bound where part.entities[learner] >= 0 {
+        for part in parts where part.entities[learner] >= 0 {
             for at in part.effects.range(Int(part.entities[learner])) {
                 let feature = part.side[Int(part.effects.features[at])]
                 if feature < 0 || feature >= liking.count { continue }
@@ -55,25 +78,21 @@ package struct ResponseExplainer {
                 loaded.append(feature)
             }
         }
-        var crossed = 0.0
-        forEachCross { _, _, q, v, b in
-            for (right, coefficient) in b.enumerated() { crossed += q * coefficient * means.course[v.base + right] }
+        forEachCross { k, left, q in
+            let cross = crosses[k]
+            let first = (left - cross.learner.lowerBound) * cross.course.count
+            for (right, feature) in cross.course.enumerated() {
+                average += q * cross.coefficients[first + right] * means.course[feature]
+            }
         }
-        average += crossed
     }
 
-    /// Calls `body(cross, learner feature, its value, course block, coefficients by feature of that block)`.
-    private func forEachCross(_ body: (Int, Int, Double, FeatureBlock, ArraySlice<Double>) -> Void) {
-        let predictor = scorer.predictor
-        guard let b = predictor.fixed[FeatureSpace.pairBag] else { return }
-        let (own, space) = (scorer.learnerRows, predictor.definition.space)
-        for (k, cross) in space.crosses.enumerated() {
-            let (u, v) = (space.learner[cross.learner], space.course[cross.course])
-            for at in own.range(learner) {
-                let left = Int(own.columns[at]) - u.base
-                if left < 0 || left >= u.count { continue }
-                let first = b.startIndex + cross.base + left * v.count
-                body(k, u.base + left, Double(own.values[at]), v, b[first..<first + v.count])
+    /// Calls `body(cross, learner feature, its value)`.
+    @inline(__always)
+    private func forEachCross(_ body: (Int, Int, Double) -> Void) {
+        for k in crosses.indices {
+            for at in own.range(learner) where crosses[k].learner.contains(Int(own.columns[at])) {
+                body(k, Int(own.columns[at]), Double(own.values[at]))
             }
         }
     }
@@ -86,7 +105,6 @@ package struct ResponseExplainer {
         func add(_ kind: Contribution.Kind, _ amount: Double, isNameable: Bool) {
             if amount > 0 && isNameable { found.append(Contribution(kind: kind, amount: Float(amount))) }
         }
-        let rows = scorer.predictor.courseRows
         for at in rows.range(course) {
             let (feature, x) = (Int(rows.columns[at]), Double(rows.values[at]))
             if liking[feature] == 0 { continue }
@@ -95,12 +113,13 @@ package struct ResponseExplainer {
                 .liking(feature), liking[feature] * (x - means.course[feature]),
                 isNameable: means.courseNameable[feature])
         }
-        forEachCross { k, left, q, v, b in
-            for at in rows.range(course) {
+        forEachCross { k, left, q in
+            let block = crosses[k].course
+            let first = (left - crosses[k].learner.lowerBound) * block.count - block.lowerBound
+            for at in rows.range(course) where block.contains(Int(rows.columns[at])) {
                 let (feature, x) = (Int(rows.columns[at]), Double(rows.values[at]))
-                let right = feature - v.base
-                if right < 0 || right >= v.count || b[b.startIndex + right] == 0 { continue }
-                let weight = q * b[b.startIndex + right]
+                let weight = q * crosses[k].coefficients[first + feature]
+                if weight == 0 { continue }
                 total += weight * x
                 add(
                     .cross(k, learner: left, course: feature), weight * (x - means.course[feature]),
@@ -117,7 +136,7 @@ package struct ResponseExplainer {
     }
 
     private func addResponders(_ c: Int, _ add: (Contribution.Kind, Double, Bool) -> Void) {
-        let (own, side) = (scorer.learnerRows, scorer.predictor.learnerSide)
+        let side = scorer.predictor.learnerSide
         for at in own.range(learner) {
             let feature = Int(own.columns[at])
             if feature >= means.learnerNameable.count { continue }
@@ -153,14 +172,22 @@ package struct ResponseExplainer {
 
     /// A term as people should read it: "skills: Python, SQL", "topic: Health".
     package func text(_ term: Contribution, course: Int) -> String {
+        if case .match(let k) = term.kind { return matchText(k, course) }
+        if let known = texts[term.kind] { return known }
+        let made = text(term.kind)
+        texts[term.kind] = made
+        return made
+    }
+
+    private func text(_ kind: Contribution.Kind) -> String {
         let space = scorer.predictor.definition.space
-        switch term.kind {
+        switch kind {
         case .liking(let feature): return Self.text(space.course, feature)
         case .responders(let feature): return Self.text(space.learner, feature)
         case .cross(_, let left, let right):
             let (u, v) = (Self.named(space.learner, left), Self.named(space.course, right))
             return "\(u.column) × \(v.column): \(u.value), \(v.value)"
-        case .match(let k): return matchText(k, course)
+        case .match: preconditionFailure("the text of a match depends on the course")
         }
     }
 
@@ -169,8 +196,8 @@ package struct ResponseExplainer {
         let match = scorer.predictor.definition.space.matches[k]
         let (left, right) = (scorer.learnerCodes[k], scorer.predictor.matchCodes[k])
         let names = scorer.predictor.dictionaries.course[match.courseColumn]?.values ?? []
-        let codes = Set(left.columns[left.range(learner)])
-        let common = right.columns[right.range(course)].filter(codes.contains)
+        let codes = left.columns[left.range(learner)]
+        let common = right.columns[right.range(course)].filter { codes.contains($0) }
             .sorted { (means.match(k, Int($0)).share, $0) < (means.match(k, Int($1)).share, $1) }
         let texts = common.prefix(Self.mostValues).map { Int($0) < names.count ? names[Int($0)] : "#\($0)" }
         return "\(match.learnerColumn): \(texts.joined(separator: ", "))"
