@@ -143,7 +143,10 @@ private let python = """
         let (manifest, _) = try Manifest.read(stageFolder: folder + "/run/glmix")
         guard case .numbers(let passes)? = manifest.facts["model: objective per pass"],
             case .number(let gap)? = manifest.facts["model: certified gap"]
-        else { return Issue.record("no objective in \(manifest.facts)") }
+        else {
+            Issue.record("no objective in \(manifest.facts)")
+            return
+        }
         #expect(abs(passes.last! - best) <= 1e-6 * best && gap <= 1e-6 * best)
         #expect(manifest.counts["examples read"] == 300)
         let learners = try Shard(contentsOf: folder + "/run/glmix/model/coefficients-per-learner.safetensors.gz")

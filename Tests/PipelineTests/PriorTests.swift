@@ -42,7 +42,10 @@ import Testing
         #expect(b.inputs["prior"] != nil && all.inputs["prior"] == nil)
         guard case .number(let with)? = b.facts["validation: AUC"],
             case .number(let without)? = all.facts["validation: AUC"]
-        else { return Issue.record("no AUC") }
+        else {
+            Issue.record("no AUC")
+            return
+        }
         // few rows and their prior know about what all rows know
         #expect(with > without - 0.05)
 
@@ -66,7 +69,10 @@ import Testing
         let facts = try manifest(place, "tuned").facts
         guard case .numbers(let losses)? = facts["tune: log loss by trial"],
             case .number(let l2)? = facts["tune: l2 of global"]
-        else { return Issue.record("no trials in \(facts)") }
+        else {
+            Issue.record("no trials in \(facts)")
+            return
+        }
         #expect(losses.count == 4 && losses.allSatisfy { $0 > 0 && $0 < 1 })
         #expect((losses.firstIndex(of: losses.min()!) == 0) == (l2 == 10))
     }
