@@ -124,7 +124,8 @@ private let python = """
         try FileSystem.write(Array(python.utf8), to: folder + "/write.py")
         // a run folder's configuration is checked against data, which examples replace
         let data = folder + "/logs"
-        #expect(try tool("generate-logs", "--out", data, "--learners", "40", "--courses", "20", "--days", "100").code == 0)
+        #expect(
+            try tool("generate-logs", "--out", data, "--learners", "40", "--courses", "20", "--days", "100").code == 0)
         #expect(try tool("prepare-run", "--run", folder + "/run", "--data", data).code == 0)
     }
 
