@@ -60,7 +60,7 @@ import Testing
         var b = [Double](repeating: 0, count: n)
         SmallSystem.multiply(n, a, x, into: &b)
         for i in 0..<n { #expect(b[i] == (0..<n).reduce(0.0) { $0 + a[i * n + $1] * x[$1] }) }
-        var column = [Double](repeating: 0, count: n)
+        var column = [Double](repeating: 0, count: max(n, 2))
         #expect(SmallSystem.factor(n, &a, column: &column))
         SmallSystem.solve(n, a, &b)
         for i in 0..<n { #expect(abs(b[i] - x[i]) < 1e-6) }  // condition below 10⁷

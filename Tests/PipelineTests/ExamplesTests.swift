@@ -122,7 +122,11 @@ private let python = """
         folder = NSTemporaryDirectory() + "lectern-examples-\(UUID().uuidString)"
         try FileSystem.createFolder(folder)
         try FileSystem.write(Array(python.utf8), to: folder + "/write.py")
-        #expect(try tool("prepare-run", "--run", folder + "/run").code == 0)
+        // a run folder's configuration is checked against data, which examples replace
+        let data = folder + "/logs"
+        #expect(
+            try tool("generate-logs", "--out", data, "--learners", "40", "--courses", "20", "--days", "100").code == 0)
+        #expect(try tool("prepare-run", "--run", folder + "/run", "--data", data).code == 0)
     }
 
     private func write(_ name: String, spoil: String) throws -> Outcome {
