@@ -1,6 +1,7 @@
 import Metrics
 
-/// Numbers as people read them; the same text on every machine.
+/// Numbers as people read them; the same text on every machine. A unit never parts from its number: between them stands a
+/// no-break space.
 package enum Format {
     /// `12,345`
     package static func count(_ value: Int) -> String {
@@ -34,23 +35,23 @@ package enum Format {
     /// `12 %`, below ten `1.2 %`, `< 0.1 %` for what is little but not nothing.
     package static func percent(_ share: Double) -> String {
         let percent = share * 100
-        if percent > 0 && percent < 0.05 { return "< 0.1 %" }
-        return decimal(percent, abs(percent) < 9.95 && percent != 0 ? 1 : 0) + " %"
+        if percent > 0 && percent < 0.05 { return "<\u{a0}0.1\u{a0}%" }
+        return decimal(percent, abs(percent) < 9.95 && percent != 0 ? 1 : 0) + "\u{a0}%"
     }
 
     /// `8.2 s`, `2 min 53 s`, `3 h 12 min`.
     package static func seconds(_ seconds: Double) -> String {
-        if seconds < 60 { return decimal(seconds, 1) + " s" }
+        if seconds < 60 { return decimal(seconds, 1) + "\u{a0}s" }
         let whole = Int(seconds.rounded())
-        if whole < 3_600 { return "\(whole / 60) min \(whole % 60) s" }
-        return "\(whole / 3_600) h \(whole / 60 % 60) min"
+        if whole < 3_600 { return "\(whole / 60)\u{a0}min \(whole % 60)\u{a0}s" }
+        return "\(whole / 3_600)\u{a0}h \(whole / 60 % 60)\u{a0}min"
     }
 
     /// `630 MiB`, `1.2 GiB`.
     package static func bytes(_ bytes: Int) -> String {
-        if bytes < 1 << 20 { return "\(count(bytes >> 10)) KiB" }
-        if bytes < 1 << 30 { return "\(count(bytes >> 20)) MiB" }
-        return decimal(Double(bytes) / Double(1 << 30), 1) + " GiB"
+        if bytes < 1 << 20 { return "\(count(bytes >> 10))\u{a0}KiB" }
+        if bytes < 1 << 30 { return "\(count(bytes >> 20))\u{a0}MiB" }
+        return decimal(Double(bytes) / Double(1 << 30), 1) + "\u{a0}GiB"
     }
 
     /// At most `limit` characters.

@@ -76,8 +76,10 @@ package enum Piece {
 
     package static func paragraph(_ text: String) -> HTML { "<p>\(text)</p>" }
 
-    /// What takes the place of a figure without data.
-    package static func absent(_ text: String) -> HTML { "<p class=\"absent\">\(text)</p>" }
+    /// What takes the place of a figure without data; with the figure's name where other runs have that figure.
+    package static func absent(_ text: String, figure: String? = nil) -> HTML {
+        "<p class=\"absent\"\(figure.map { HTML(" id=\"figure-\($0)\"") } ?? "")>\(text)</p>"
+    }
 
     /// A plain table, the first column naming the row.
     package static func table(_ heads: [String], _ rows: [[String]], texts: Bool = false) -> HTML {

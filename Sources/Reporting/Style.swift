@@ -95,7 +95,7 @@ enum Style {
         .s5,.f5,.k5{--k:var(--c5)}.s6,.f6,.k6{--k:var(--c6)}.s7,.f7,.k7{--k:var(--c7)}.s8,.f8,.k8{--k:var(--c8)}
         @media(max-width:40rem){body{padding-top:1.25rem}h1{font-size:1.6rem}h2{margin-top:2.5rem}
         nav li{grid-template-columns:1fr}.glyphs .g{width:34%;padding:0 .3rem}.glyphs .g svg{left:.3rem;width:calc(100% - .6rem)}table{font-size:.8rem}th,td{padding:.22rem .35rem}
-        .glyphs td:not(.g){white-space:normal}.optional{display:none}}
+        .glyphs td:not(.g){white-space:normal}.optional,.ticks span:not(:first-child,:last-child){display:none}}
 
         """
 

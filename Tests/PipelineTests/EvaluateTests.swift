@@ -106,6 +106,23 @@ import Testing
         }
     }
 
+    /// To day 102 only a (c2) and d (c0) have something relevant: cowatch hits d's, one of two; in 28 days one of three.
+    @Test func spreadOverCuts() throws {
+        try withRun { run, _ in
+            let short = run + "-short"
+            _ = try EvaluateFixture(run: short, config: ["evaluate.window": "\"30%\""])
+            #expect(try tool("evaluate", "--run", short).code == 0)
+            let pooled = try tool("evaluate", "pool", run, short, "--k", "1")
+            #expect(pooled.code == 0, "\(pooled.errors)")
+            let lines = pooled.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+            let start = try #require(lines.firstIndex { $0.starts(with: ["NDCG@1", "by", "cut"]) })
+            #expect(lines[start].suffix(3) == ["1970-04-11", "1970-04-11", "spread"])
+            #expect(lines[start + 1] == ["learners", "3", "2"])
+            #expect(lines[start...].contains(["cowatch", ".3333", ".5000", ".1667"]))
+            #expect(lines[start...].contains(["popular", "1.0000", "1.0000", ".0000"]))
+        }
+    }
+
     @Test func damagedListsAreRefused() throws {
         try withRun { run, _ in
             let path = run + "/topk/" + TopKShards.topk(0, of: 1)

@@ -17,11 +17,13 @@ import Reporting
         #expect(Format.count(1_234_567) == "1,234,567" && Format.count(-12) == "−12" && Format.count(0) == "0")
         #expect(Format.decimal(2.345, 1) == "2.3" && Format.decimal(-0.04, 1) == "0.0")
         #expect(Format.decimal(-1234.5, 0) == "−1,235" && Format.decimal(.nan, 2) == "–")
-        #expect(Format.percent(0.123) == "12 %" && Format.percent(0.0234) == "2.3 %" && Format.percent(0) == "0 %")
-        #expect(Format.percent(0.0001) == "< 0.1 %")
-        #expect(Format.seconds(8.25) == "8.3 s" && Format.seconds(173) == "2 min 53 s")
-        #expect(Format.seconds(11_520) == "3 h 12 min")
-        #expect(Format.bytes(630 << 20) == "630 MiB" && Format.bytes(1_288_490_189) == "1.2 GiB")
+        #expect(
+            Format.percent(0.123) == "12\u{a0}%" && Format.percent(0.0234) == "2.3\u{a0}%"
+                && Format.percent(0) == "0\u{a0}%")
+        #expect(Format.percent(0.0001) == "<\u{a0}0.1\u{a0}%")
+        #expect(Format.seconds(8.25) == "8.3\u{a0}s" && Format.seconds(173) == "2\u{a0}min 53\u{a0}s")
+        #expect(Format.seconds(11_520) == "3\u{a0}h 12\u{a0}min")
+        #expect(Format.bytes(630 << 20) == "630\u{a0}MiB" && Format.bytes(1_288_490_189) == "1.2\u{a0}GiB")
         #expect(Format.coordinate(-3.25) == "-3.3" && Format.coordinate(12) == "12")
         #expect(Format.list(["a", "b", "c"]) == "a, b and c" && Format.list([]) == "")
         #expect(Format.short("abcdef", 4) == "abc…")

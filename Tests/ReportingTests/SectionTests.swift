@@ -46,7 +46,8 @@ import Reporting
     @Test func qualityNamesTheBestBaselineAndForWhomNot() {
         let section = Quality(comparison, protocolName: "test", k: 20).section
         #expect(
-            section.answer.contains("NDCG@20 .3000 against .2000 (+50 %) of cowatch, the best simple baseline: better"))
+            section.answer.contains(
+                "NDCG@20 .3000 against .2000 (+50\u{a0}%) of cowatch, the best simple baseline: better"))
         #expect(section.answer.contains("Worse for segment x."))
         #expect(section.answer.contains("Not shown to differ for learners without history."))
         #expect(section.body.text.contains("Nothing was published before"))
@@ -60,6 +61,12 @@ import Reporting
             #expect(learned.body.text.contains(text))
         }
         #expect(!learned.body.text.contains("<figure"))
+        for figure in ["map", "loss", "coefficients", "calibration", "weights"] {
+            #expect(learned.body.text.contains("<p class=\"absent\" id=\"figure-\(figure)\">"), "\(figure)")
+        }
+        // The fixture has no figures of whole lists, as a run after which nothing happened.
+        let quality = Quality(comparison, protocolName: "test", k: 20).section
+        #expect(quality.body.text.contains("<p class=\"absent\" id=\"figure-wholes\">"))
         #expect(DataLoss().section.body.text.contains("No row was rejected."))
         #expect(Cost(stages: [], machine: "").section.answer.hasPrefix("Not known"))
         #expect(Reach().section.answer.contains("no churn"))

@@ -108,7 +108,7 @@ package struct Learned: Sendable {
     // MARK: Courses
 
     private var courseMap: HTML {
-        guard let map else { return Piece.absent("No course map: there are no course embeddings.") }
+        guard let map else { return Piece.absent("No course map: there are no course embeddings.", figure: "map") }
         return Piece.figure(
             "map", "Map of the courses.",
             "Near in the map: near by embedding (t-SNE), so watched by the same learners or alike in metadata. Clusters mean "
@@ -157,7 +157,7 @@ package struct Learned: Sendable {
     // MARK: Curves
 
     private var curves: [HTML] {
-        if epochs.isEmpty { return [Piece.absent("No learning curves: NCF left no history.")] }
+        if epochs.isEmpty { return [Piece.absent("No learning curves: NCF left no history.", figure: "loss")] }
         let x = Plot.Axis("epoch", Scale(0, Double(max(1, epochs.map(\.epoch).max() ?? 1))), ticks: nil) {
             Format.decimal($0, 0)
         }
@@ -181,7 +181,9 @@ package struct Learned: Sendable {
                     y: .init("loss", Scale(covering: losses.flatMap { $0.points.map(\.y) })), losses),
                 "Learning curves of NCF.", "Mean training loss; the refit takes the steps that the fit chose.")
         ]
-        if !measured.isEmpty {
+        if measured.isEmpty {
+            figures.append(Piece.absent("No validation curve: there was nobody to validate on.", figure: "validation"))
+        } else {
             let best = epochs.filter { $0.warm != nil }.max { $0.warm! < $1.warm! }
             figures.append(
                 Piece.figure(
@@ -202,7 +204,9 @@ package struct Learned: Sendable {
     // MARK: Responses
 
     private var coefficientFigure: HTML {
-        if coefficients.isEmpty { return Piece.absent("No coefficients: GLMix left no summary of its fixed effect.") }
+        if coefficients.isEmpty {
+            return Piece.absent("No coefficients: GLMix left no summary of its fixed effect.", figure: "coefficients")
+        }
         func ends(_ c: Coefficient) -> (Double, Double) {
             let reach = 1.96 * (c.deviation ?? 0)
             return (c.value - reach, c.value + reach)
@@ -226,7 +230,9 @@ package struct Learned: Sendable {
     }
 
     private var calibrationFigure: HTML {
-        if calibration.isEmpty { return Piece.absent("No calibration: GLMix was not validated.") }
+        if calibration.isEmpty {
+            return Piece.absent("No calibration: GLMix was not validated.", figure: "calibration")
+        }
         let top = Scale(covering: calibration.flatMap { [$0.predicted, $0.observed] }, including: [0])
         var plot = Plot(
             "Observed response rate by predicted probability", x: .init("predicted", top), y: .init("observed", top),
@@ -242,7 +248,7 @@ package struct Learned: Sendable {
     }
 
     private var weightFigure: HTML {
-        guard let last = weights.last else { return Piece.absent("No blend weights.") }
+        guard let last = weights.last else { return Piece.absent("No blend weights.", figure: "weights") }
         let ticks = [0, 1, 3, 10, 30, 100, 300].filter { $0 <= last.length }
         func series(_ name: String, _ colour: Int, _ value: (BlendWeight) -> Double) -> Plot.Series {
             Plot.Series(name, colour: colour, .line, weights.map { (x: Double($0.length + 1), y: value($0)) })

@@ -243,7 +243,10 @@ package struct Quality: Sendable {
                 found.diversity.map(Format.metric) ?? "–", Format.metric(found.overlap),
             ]
         }
-        if lines.isEmpty { return "" }
+        if lines.isEmpty {
+            return Piece.absent(
+                "Coverage, novelty and the like of whole lists are known once something follows T.", figure: "wholes")
+        }
         return Piece.figure(
             "wholes", "Lists as a whole, \(k) courses each.",
             "Coverage: courses that stand in some list. Gini: 0 all alike often, 1 one course takes all. Novelty: surprise "

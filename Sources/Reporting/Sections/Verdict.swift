@@ -35,7 +35,8 @@ package struct Verdict: Sendable {
     private var body: HTML {
         guard let gates else {
             return Piece.absent(
-                "make report evaluates the gates before it renders; publish-run --gates-only does so alone.")
+                "make report evaluates the gates before it renders; publish-run --gates-only does so alone.",
+                figure: "gates")
         }
         let lines = gates.map { gate in
             let state: HTML =
