@@ -26,6 +26,11 @@
         if (REACHES(i)) out[count++] = base + (uint32_t)i;                      \
     return count;
 
+CLONES size_t lk_cowatch_select_u16(size_t n, const uint16_t *sums, const float *x, float slope, float offset,
+                                    uint32_t base, uint32_t *out) {
+    BODY
+}
+
 CLONES size_t lk_cowatch_select_u32(size_t n, const uint32_t *sums, const float *x, float slope, float offset,
                                     uint32_t base, uint32_t *out) {
     BODY

@@ -10,6 +10,13 @@ protocol RowSum: FixedWidthInteger, Sendable {
     ) -> Int
 }
 
+extension UInt16: RowSum {
+    static func select(
+        _ n: Int, _ sums: UnsafePointer<UInt16>, _ x: UnsafePointer<Float>, _ slope: Float, _ offset: Float,
+        _ base: UInt32, _ out: UnsafeMutablePointer<UInt32>
+    ) -> Int { lk_cowatch_select_u16(n, sums, x, slope, offset, base, out) }
+}
+
 extension UInt32: RowSum {
     static func select(
         _ n: Int, _ sums: UnsafePointer<UInt32>, _ x: UnsafePointer<Float>, _ slope: Float, _ offset: Float,

@@ -70,12 +70,15 @@ private struct SimilarityRows {
 
     struct Scratch {
         let counts: RowAccumulator<UInt32>
+        /// For courses of fewer than 2¹⁶ learners: half the memory, which then fits a core's first cache.
+        let shortCounts: RowAccumulator<UInt16>
         let weighted: RowAccumulator<Int64>?
         let candidates: CandidateBuffer
         var best: NeighbourSelection
 
         init(columns: Int, options: CoWatch.SimilarityOptions) {
             counts = RowAccumulator(columns: columns)
+            shortCounts = RowAccumulator(columns: columns)
             weighted = options.dampHeavyLearners ? RowAccumulator(columns: columns) : nil
             candidates = CandidateBuffer()
             best = NeighbourSelection(k: options.neighbours)
@@ -104,17 +107,28 @@ private struct SimilarityRows {
 
     /// Fills `scratch.best` with the best neighbours of course i, without i.
     func select(_ i: Int, _ scratch: inout Scratch) {
+        guard let weighted = scratch.weighted else {
+            if matrix.watches(i) <= Int(UInt16.max) {
+                selectUnweighted(i, scratch.shortCounts, &scratch)
+            } else {
+                selectUnweighted(i, scratch.counts, &scratch)
+            }
+            return
+        }
         let counts = scratch.counts
         counts.addRow(i, of: matrix, weights: nil)
-        if let weighted = scratch.weighted {
-            weighted.addRow(i, of: matrix, weights: weights)
-            let score = SimilarityScore<Int64>(totals, options, i, unit: CoWatch.unit, counts: counts.sums)
-            weighted.offer(score, except: i, to: &scratch.best, candidates: scratch.candidates)
-            weighted.clear()
-        } else {
-            let score = SimilarityScore<UInt32>(totals, options, i, unit: 1, counts: counts.sums)
-            counts.offer(score, except: i, to: &scratch.best, candidates: scratch.candidates)
-        }
+        weighted.addRow(i, of: matrix, weights: weights)
+        let score = SimilarityScore<Int64>(totals, options, i, unit: CoWatch.unit, counts: counts.sums)
+        weighted.offer(score, except: i, to: &scratch.best, candidates: scratch.candidates)
+        weighted.clear()
+        counts.clear()
+    }
+
+    @inline(__always)
+    private func selectUnweighted<Sum: RowSum>(_ i: Int, _ counts: RowAccumulator<Sum>, _ scratch: inout Scratch) {
+        counts.addRow(i, of: matrix, weights: nil)
+        let score = SimilarityScore<Sum>(totals, options, i, unit: 1, counts: nil)
+        counts.offer(score, except: i, to: &scratch.best, candidates: scratch.candidates)
         counts.clear()
     }
 }

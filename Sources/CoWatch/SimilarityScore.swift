@@ -26,12 +26,12 @@ struct SimilarityScore<Sum: RowSum>: PairScore {
     let i: Int
     /// Sums per learner of weight 1.
     let unit: Double
-    /// Learners of each pair, unweighted.
-    let counts: UnsafePointer<UInt32>
+    /// Learners of each pair; nil where the sums are those.
+    let counts: UnsafePointer<UInt32>?
 
     init(
         _ totals: SimilarityTotals, _ options: CoWatch.SimilarityOptions, _ i: Int, unit: Double,
-        counts: UnsafePointer<UInt32>
+        counts: UnsafePointer<UInt32>?
     ) {
         (self.totals, self.options, self.i, self.unit, self.counts) = (totals, options, i, unit, counts)
     }
@@ -41,7 +41,7 @@ struct SimilarityScore<Sum: RowSum>: PairScore {
     /// 0 below the least support.
     @inline(__always)
     func value(_ sum: Sum, _ j: Int) -> Double {
-        if Int(counts[j]) < options.minSupport { return 0 }
+        if counts.map({ Int($0[j]) }) ?? Int(sum) < options.minSupport { return 0 }
         let c = Double(sum) / unit
         switch options.measure {
         case .cosine: return c / (totals.roots[i] * totals.roots[j] + options.shrinkage)

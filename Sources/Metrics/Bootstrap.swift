@@ -64,17 +64,25 @@ package struct Bootstrap: Sendable {
         }
     }
 
-    /// One array of column means per resample.
+    /// One array of column means per resample: a product of how often each unit was drawn with the units' sums, by blocks
+    /// of resamples that do not depend on the number of threads.
     private func resampledMeans(_ sums: [Double], units: Int, width: Int, _ workers: Workers) -> [[Double]] {
-        workers.map(resamples) { resample in
-            var random = key.stream(resample)
-            var total = [Double](repeating: 0, count: width)
-            for _ in 0..<units {
-                let at = random.below(units) * width
-                for column in 0..<width { total[column] += sums[at + column] }
+        let block = 50
+        return workers.map((resamples + block - 1) / block) { at -> [[Double]] in
+            let range = at * block..<min((at + 1) * block, resamples)
+            var times = [Double](repeating: 0, count: range.count * units)
+            for (row, resample) in range.enumerated() {
+                var random = key.stream(resample)
+                for _ in 0..<units { times[row * units + random.below(units)] += 1 }
             }
-            return total.map { $0 / total[width - 1] }
-        }
+            var totals = [Double](repeating: 0, count: range.count * width)
+            BLAS.multiply(
+                m: range.count, n: width, k: units, times, lda: units, sums, ldb: width, &totals, ldc: width)
+            return (0..<range.count).map { row in
+                let total = totals[row * width..<(row + 1) * width]
+                return total.map { $0 / total.last! }
+            }
+        }.flatMap { $0 }
     }
 
     private func unitNumbers(rows: Int, _ learners: [Int]?) -> (ofRow: [Int], count: Int) {

@@ -36,6 +36,13 @@ private let threads = Workers(count: 2)
         #expect(rows.columns == [0, 1, 0, 1, 2, 1, 2, 3])
     }
 
+    /// 16 bits do not hold the counts of 70,000 learners; 65,535 they do. c/(√(n_0·n_1) + 10), rounded by hand.
+    @Test(arguments: [(65_535, Float(0.999_847_43)), (65_536, 0.999_847_44), (70_000, 0.999_857_16)])
+    func manyLearners(count: Int, expected: Float) {
+        let rows = similarity([[UInt32]](repeating: [0, 1], count: count), courses: 3)
+        expect(rows, [[1, expected, 0], [expected, 1, 0], [0, 0, 1]])
+    }
+
     @Test func jaccardByHand() {
         let rows = similarity(small, courses: 4) { $0.measure = .jaccard }
         expect(rows, [[1, 0.75, 0, 0], [0.75, 1, 0.5, 0], [0, 0.5, 1, 0], [0, 0, 0, 1]])

@@ -5,16 +5,16 @@ import Shards
 /// catalogue or T are asked. Codes are those of this process.
 final class EventRecording: @unchecked Sendable {
     let firstLine: Int
-    fileprivate var idBytes: [UInt8] = []
-    fileprivate var idEnds: [Int] = [0]
-    fileprivate var courses: [UInt32] = []
-    fileprivate var channels: [UInt32] = []
-    fileprivate var kinds: [UInt32] = []
-    fileprivate var labels: [UInt8] = []
-    fileprivate var times: [Int64] = []
-    fileprivate var values: [Double] = []
-    fileprivate var lines: [Int64] = []
-    fileprivate var rejects: [(line: Int, reason: String)] = []
+    @exclusivity(unchecked) fileprivate var idBytes: [UInt8] = []
+    @exclusivity(unchecked) fileprivate var idEnds: [Int] = [0]
+    @exclusivity(unchecked) fileprivate var courses: [UInt32] = []
+    @exclusivity(unchecked) fileprivate var channels: [UInt32] = []
+    @exclusivity(unchecked) fileprivate var kinds: [UInt32] = []
+    @exclusivity(unchecked) fileprivate var labels: [UInt8] = []
+    @exclusivity(unchecked) fileprivate var times: [Int64] = []
+    @exclusivity(unchecked) fileprivate var values: [Double] = []
+    @exclusivity(unchecked) fileprivate var lines: [Int64] = []
+    @exclusivity(unchecked) fileprivate var rejects: [(line: Int, reason: String)] = []
 
     init(firstLine: Int) { self.firstLine = firstLine }
 
