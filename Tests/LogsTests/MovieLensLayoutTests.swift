@@ -75,8 +75,8 @@ import Testing
         let text = String((0..<300).map { "é\($0)::a:b:::\($0 % 7 == 0 ? "" : "ü")::ß\n" }.joined().unicodeScalars)
         let path = try folder.write("x.dat", latin1(text))
         let form = RowForm(delimiter: Array("::".utf8), quoted: false, hasHeader: false, latin1: true)
-        // In ":::" the first two are the delimiter.
-        let expected = (0..<300).map { ["é\($0)", "a:b", ":\($0 % 7 == 0 ? "" : "ü")", "ß"] }
+        // Pairs are taken from the left: ":::ü" is a delimiter and ":ü", ":::::ß" two delimiters and ":ß".
+        let expected = (0..<300).map { $0 % 7 == 0 ? ["é\($0)", "a:b", "", ":ß"] : ["é\($0)", "a:b", ":ü", "ß"] }
         for blockBytes in [1, 2, 3, 17, 64, 1 << 20] {
             let reader = try RowReader(path: path, form: form, blockBytes: blockBytes)
             let cursor = RowCursor(form: form, columns: 10)
@@ -85,7 +85,8 @@ import Testing
                 cursor.start(block)
                 while cursor.next() { rows.append((0..<cursor.count).map { cursor[$0].string }) }
             }
-            #expect(rows == expected, "blocks of \(blockBytes)")
+            let wrong = zip(rows, expected).first { $0.0 != $0.1 }
+            #expect(rows.count == expected.count && wrong == nil, "blocks of \(blockBytes)")
         }
     }
 }
