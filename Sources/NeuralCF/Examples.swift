@@ -38,15 +38,17 @@ package struct ExampleSource: Sendable {
         keepsEmptyContexts = parameters.output == .dot
     }
 
-    /// The snapshot cuts of every learner with labels, shard by shard; empty contexts too.
+    /// The snapshot cuts with labels of a shard's learners; empty contexts too.
+    package func snapshotExamples(_ shard: Int) -> [Example] {
+        var list: [Example] = []
+        for learner in 0..<data.shards[shard].learnerCount {
+            for cut in snapshotCuts { append(shard, learner, cut, keepsEmpty: true, to: &list) }
+        }
+        return list
+    }
+
     package func snapshotExamples(workers: Workers) -> [Example] {
-        workers.map(data.shards.count) { shard in
-            var list: [Example] = []
-            for learner in 0..<data.shards[shard].learnerCount {
-                for cut in snapshotCuts { append(shard, learner, cut, keepsEmpty: true, to: &list) }
-            }
-            return list
-        }.flatMap { $0 }
+        workers.map(data.shards.count) { snapshotExamples($0) }.flatMap { $0 }
     }
 
     /// Courses of an example's labels: those that were candidates at its cut.
@@ -65,20 +67,49 @@ package struct ExampleSource: Sendable {
         return max(1, min(Double(labelWindow) / stride, Double(sorted.count)))
     }
 
-    /// One epoch's examples, shard by shard; at most about `examplesPerEpoch`.
+    /// One epoch's examples, shard by shard; at most about `examplesPerEpoch`. Memory: these, and per thread all those of one
+    /// shard: a shard is listed again for each number that must be known first, never kept.
     package func epoch(_ epoch: Int, workers: Workers) -> [[Example]] {
-        let key = RandomKey(seed: parameters.seed, purpose: "ncf.examples")
-        var shards = workers.map(data.shards.count) { shard in
-            var list: [Example] = []
-            for learner in 0..<data.shards[shard].learnerCount {
-                var random = key.stream(epoch, shard << 32 | learner)
-                appendExamples(shard, learner, using: &random, to: &list)
+        var part = Part()
+        func counts() -> (all: Int, empty: Int) {
+            let parts = workers.map(data.shards.count) { shard in
+                let list = examples(shard, epoch, part)
+                return (list.count, list.count { $0.context.isEmpty })
             }
-            return list
+            return parts.reduce((0, 0)) { ($0.all + $1.0, $0.empty + $1.1) }
         }
-        thinEmpty(&shards, epoch)
-        cap(&shards, epoch)
-        return shards
+        var found = counts()
+        let allowed = parameters.emptyShare / max(1 - parameters.emptyShare, 1e-9) * Double(found.all - found.empty)
+        if found.empty < found.all && Double(found.empty) > allowed {
+            part.ofEmpty = allowed / Double(found.empty)
+            found = counts()
+        }
+        if found.all > parameters.examplesPerEpoch {
+            part.ofAll = Double(parameters.examplesPerEpoch) / Double(found.all)
+        }
+        return workers.map(data.shards.count) { examples($0, epoch, part) }
+    }
+
+    /// What is drawn of the examples with an empty context, then of all; nil: each.
+    private struct Part {
+        var ofEmpty: Double?
+        var ofAll: Double?
+    }
+
+    private func examples(_ shard: Int, _ epoch: Int, _ part: Part) -> [Example] {
+        let key = RandomKey(seed: parameters.seed, purpose: "ncf.examples")
+        var list: [Example] = []
+        for learner in 0..<data.shards[shard].learnerCount {
+            var random = key.stream(epoch, shard << 32 | learner)
+            appendExamples(shard, learner, using: &random, to: &list)
+        }
+        func thin(_ share: Double, _ purpose: String, where applies: (Example) -> Bool) {
+            var random = RandomKey(seed: parameters.seed, purpose: purpose).stream(epoch, shard)
+            list = list.filter { !applies($0) || random.uniform() < share }
+        }
+        if let share = part.ofEmpty { thin(share, "ncf.empty") { $0.context.isEmpty } }
+        if let share = part.ofAll { thin(share, "ncf.cap") { _ in true } }
+        return list
     }
 
     private func appendExamples(
@@ -129,33 +160,6 @@ package struct ExampleSource: Sendable {
             Example(
                 shard: Int32(shard), learner: Int32(learner), cut: end, context: all, labels: all,
                 snapshot: Int32(data.snapshot(at: end) ?? -1), hideKey: random.next() | 1))
-    }
-
-    /// Empty contexts are at most `emptyShare` of what remains.
-    private func thinEmpty(_ shards: inout [[Example]], _ epoch: Int) {
-        let total = shards.reduce(0) { $0 + $1.count }
-        let empty = shards.reduce(0) { $0 + $1.count { $0.context.isEmpty } }
-        let allowed = parameters.emptyShare / max(1 - parameters.emptyShare, 1e-9) * Double(total - empty)
-        if empty == 0 || Double(empty) <= allowed || empty == total { return }
-        thin(&shards, keep: allowed / Double(empty), purpose: "ncf.empty", epoch) { $0.context.isEmpty }
-    }
-
-    private func cap(_ shards: inout [[Example]], _ epoch: Int) {
-        let total = shards.reduce(0) { $0 + $1.count }
-        if total <= parameters.examplesPerEpoch { return }
-        thin(
-            &shards, keep: Double(parameters.examplesPerEpoch) / Double(total), purpose: "ncf.cap", epoch
-        ) { _ in true }
-    }
-
-    private func thin(
-        _ shards: inout [[Example]], keep: Double, purpose: String, _ epoch: Int, where applies: (Example) -> Bool
-    ) {
-        let key = RandomKey(seed: parameters.seed, purpose: purpose)
-        for shard in shards.indices {
-            var random = key.stream(epoch, shard)
-            shards[shard] = shards[shard].filter { !applies($0) || random.uniform() < keep }
-        }
     }
 }
 

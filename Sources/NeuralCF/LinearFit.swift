@@ -1,8 +1,9 @@
 import LinearAlgebra
 import Platform
 
-/// Fits trend and wide before the towers: softmax regression on snapshot cuts, each example's labels sharing weight 1
-/// (ρ = 1). Convex in the trend weights and γ; the decay (a, b ≥ 0) is found by descent on a grid around it.
+/// Fits trend and wide before the towers, on snapshot cuts. Where there is a context: softmax regression, each example's
+/// labels sharing weight 1 (ρ = 1), convex in the trend weights and γ; the decay (a, b ≥ 0) is found by descent on a grid
+/// around it. For empty contexts see `NewcomerTrend`.
 package struct LinearFit {
     let source: ExampleSource
     let workers: Workers
@@ -10,8 +11,7 @@ package struct LinearFit {
     // Pull to "popular within 30 days, a little memory": decides where there is little to learn from.
     private static let prior: [Double] = [0, 1, 0, 0, 2]
     private static let priorDecay = 0.25
-    // Strengths in labels. Empty contexts of one cut all face the same candidates: they say less than they count.
-    private static let ridgeEmpty = 200.0
+    // Strengths in labels.
     private static let ridgeOther = 5.0
     private static let ridgeDecay = 20.0
     private static let gammaIndex = Trend.featureCount
@@ -29,16 +29,46 @@ package struct LinearFit {
     package func fit() -> LinearPart {
         let (trend, wide) = (source.parameters.trend, usesWide)
         if !trend && !wide { return .none }
-        let examples = source.snapshotExamples(workers: workers)
         let features = cutFeatures()
-        let empty = trend ? fitEmpty(examples.filter { $0.context.isEmpty }, features) : nil
-        let warm = subset(examples.filter { !$0.context.isEmpty }, source.parameters.linearExamples)
+        let (warm, newcomers) = examples()
+        let empty = trend ? fitEmpty(newcomers) : nil
         let (other, decay) = fitOther(warm, features, trend: trend, wide: wide)
-        let none = [Double](repeating: 0, count: Trend.featureCount)
         return LinearPart(
-            trendEmpty: empty.map { Array($0.prefix(Trend.featureCount)) } ?? none,
+            newcomerShares: empty ?? NewcomerTrend.evenShares.map { _ in 0 },
             trendOther: Array(other.prefix(Trend.featureCount)),
             gamma: max(0, other[Self.gammaIndex]), decay: decay)
+    }
+
+    /// A seeded part of the examples with a context, at most `linearExamples`, and all without. Shards are listed twice, so
+    /// that no more is in memory.
+    private func examples() -> (warm: [Example], newcomers: [Example]) {
+        let shards = source.data.shards.count
+        let found = workers.map(shards) { shard in
+            let list = source.snapshotExamples(shard)
+            let newcomers = list.filter(\.context.isEmpty)
+            return (warm: list.count - newcomers.count, newcomers: newcomers)
+        }
+        var starts = [0]
+        for part in found { starts.append(starts[starts.count - 1] + part.warm) }
+        let drawn = drawn(source.parameters.linearExamples, of: starts[shards])
+        let warm = workers.map(shards) { shard in
+            let list = source.snapshotExamples(shard).filter { !$0.context.isEmpty }
+            guard let drawn else { return list }
+            return list.indices.filter { drawn.contains(starts[shard] + $0) }.map { list[$0] }
+        }
+        return (warm.flatMap { $0 }, found.flatMap(\.newcomers))
+    }
+
+    /// So many different numbers below a limit (Floyd; Bentley 1987, doi:10.1145/30401.315746); nil: all.
+    private func drawn(_ count: Int, of limit: Int) -> Set<Int>? {
+        if limit <= count { return nil }
+        var random = RandomKey(seed: source.parameters.seed, purpose: "ncf.linear").stream()
+        var drawn: Set<Int> = []
+        for last in (limit - count)..<limit {
+            let number = random.below(last + 1)
+            drawn.insert(drawn.contains(number) ? last : number)
+        }
+        return drawn
     }
 
     private var usesWide: Bool {
@@ -78,43 +108,23 @@ package struct LinearFit {
         return order.prefix(limit).sorted().map { examples[$0] }
     }
 
-    // MARK: Empty contexts: every example of a cut has the same candidates, so labels are summed first.
+    // MARK: Empty contexts
 
-    private func fitEmpty(_ examples: [Example], _ features: [Int64: CutFeatures]) -> [Double] {
+    private func fitEmpty(_ examples: [Example]) -> [Double] {
         let courses = source.data.courseCount
-        let cuts = Set(examples.map(\.cut)).sorted()
-        var labels = [Int64: [Double]](
-            uniqueKeysWithValues: cuts.map { ($0, [Double](repeating: 0, count: courses)) })
-        var counts: [Int64: Double] = [:]
-        for example in examples {
-            let found = source.labels(example)
-            for course in found { labels[example.cut]![course] += 1 / Double(found.count) }
-            counts[example.cut, default: 0] += 1
-        }
-        let active = (0..<Self.size).map { $0 < Self.gammaIndex }
-        return ConvexNewton.minimise(Self.prior, active: active) { weights in
-            let parts = workers.map(cuts.count) { index in
-                emptyTerm(features[cuts[index]]!, labels[cuts[index]]!, counts[cuts[index]]!, weights).flat
+        let byCut = Dictionary(grouping: examples, by: \.cut)
+        let cuts = byCut.keys.sorted()
+        var fit = NewcomerFit()
+        NewcomerTrend.forEachDay(source.data.activity, cuts.map(CourseActivity.day)) { index, lists in
+            var labels = [Double](repeating: 0, count: courses)
+            for example in byCut[cuts[index]]! {
+                let found = source.labels(example)
+                for course in found { labels[course] += 1 / Double(found.count) }
             }
-            return regularised(parts, examples, weights, strength: Self.ridgeEmpty)
-        }.point
-    }
-
-    private func emptyTerm(
-        _ features: CutFeatures, _ labels: [Double], _ count: Double, _ weights: [Double]
-    ) -> SecondOrder {
-        var scratch = SoftmaxMoments(courses: source.data.courseCount)
-        scratch.setTrend(features.trend, weights)
-        scratch.mask(features.unpublished)
-        scratch.normalise()
-        var term = scratch.moments(features.trend, wide: nil)
-        term.loss *= count
-        for i in term.gradient.indices { term.gradient[i] *= count }
-        for i in term.hessian.indices { term.hessian[i] *= count }
-        for (course, weight) in labels.enumerated() where weight != 0 {
-            scratch.subtractLabel(course, weight, features.trend, wide: nil, weights, from: &term)
+            let candidates = source.data.publishedAt.count { $0 <= cuts[index] }
+            fit.add(lists, labels: labels, candidates: candidates)
         }
-        return term
+        return fit.shares(cutsPerLabel: source.cutsPerLabel)
     }
 
     // MARK: The others
@@ -191,7 +201,7 @@ package struct LinearFit {
                 let range = index * Self.block..<min((index + 1) * Self.block, examples.count)
                 return blockTerm(examples[range], features, weights, decay).flat
             }
-            return regularised(parts, examples, weights, strength: Self.ridgeOther)
+            return regularised(parts, examples, weights)
         }
     }
 
@@ -234,13 +244,13 @@ package struct LinearFit {
 
     /// The mean over examples, plus the ridge.
     private func regularised(
-        _ parts: [[Double]], _ examples: [Example], _ weights: [Double], strength: Double
+        _ parts: [[Double]], _ examples: [Example], _ weights: [Double]
     ) -> SecondOrder {
         var parts = parts
         treeSum(&parts)
         var sum = parts.isEmpty ? SecondOrder(size: Self.size) : SecondOrder(flat: parts[0], size: Self.size)
         let count = Double(max(examples.count, 1))
-        let ridge = ridge(strength, examples)
+        let ridge = ridge(Self.ridgeOther, examples)
         sum.loss /= count
         for i in sum.gradient.indices { sum.gradient[i] /= count }
         for i in sum.hessian.indices { sum.hessian[i] /= count }

@@ -2,9 +2,9 @@ import LinearAlgebra
 
 /// The frozen parameters of trend and wide: epoch 0 of every training.
 package struct LinearPart: Codable, Sendable, Equatable {
-    /// w_h for empty contexts.
-    package var trendEmpty: [Double]
-    /// w_h for the others.
+    /// π_k of `NewcomerTrend`, for empty contexts; all 0: no trend.
+    package var newcomerShares: [Double]
+    /// w_h of `Trend`, for the others.
     package var trendOther: [Double]
     /// Weight of the wide part, ≥ 0.
     package var gamma: Double
@@ -17,19 +17,19 @@ package struct LinearPart: Codable, Sendable, Equatable {
         package init(age: Double, position: Double) { (self.age, self.position) = (age, position) }
     }
 
-    package init(trendEmpty: [Double], trendOther: [Double], gamma: Double, decay: Decay) {
-        precondition(trendEmpty.count == Trend.featureCount && trendOther.count == Trend.featureCount)
+    package init(newcomerShares: [Double], trendOther: [Double], gamma: Double, decay: Decay) {
+        precondition(newcomerShares.count == NewcomerTrend.listCount && trendOther.count == Trend.featureCount)
         precondition(gamma >= 0 && decay.age >= 0 && decay.position >= 0)
-        (self.trendEmpty, self.trendOther, self.gamma, self.decay) = (trendEmpty, trendOther, gamma, decay)
+        (self.newcomerShares, self.trendOther, self.gamma, self.decay) = (newcomerShares, trendOther, gamma, decay)
     }
 
     var withoutWide: LinearPart {
-        LinearPart(trendEmpty: trendEmpty, trendOther: trendOther, gamma: 0, decay: decay)
+        LinearPart(newcomerShares: newcomerShares, trendOther: trendOther, gamma: 0, decay: decay)
     }
 
     /// Neither trend nor wide.
     package static let none = LinearPart(
-        trendEmpty: [0, 0, 0, 0], trendOther: [0, 0, 0, 0], gamma: 0, decay: Decay(age: 0, position: 0))
+        newcomerShares: [0, 0, 0, 0], trendOther: [0, 0, 0, 0], gamma: 0, decay: Decay(age: 0, position: 0))
 }
 
 extension LinearPart.Decay {

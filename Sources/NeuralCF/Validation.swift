@@ -6,7 +6,8 @@ package struct EpochQuality: Codable, Sendable, Equatable {
     /// What α and γ's factor would be if this epoch were the last.
     package var alpha: Float
     package var gammaFactor: Float
-    /// Mean over warm learners of −log p of their labels, p the softmax over the ranked courses.
+    /// Mean over warm learners of −log p of their labels, p the softmax over the ranked courses. Labels that are published
+    /// only after t_v have no p: they do not count, nor does a learner who has no others.
     package var warmLoss: Double
     package var warmNDCG: Double
     package var warmRecall: Double
@@ -129,13 +130,12 @@ struct Validation {
                 maskUnpublished(row.start)
                 let top = topCourses(row.start, data.courseCount, Validation.cutoff).indices
                 var measured = Validation.quality(of: top, labels: learner.labels)
-                measured.loss = RowLoss.softmax(
-                    row.start, data.courseCount, labels: learner.labels.map { Int($0) }.sorted(), rho: 1)
+                measured.loss = loss(row.start, learner.labels)
                 return measured
             }
         }.flatMap { $0 }
         return EpochQuality(
-            alpha: 1, gammaFactor: 1, warmLoss: mean(measured.map(\.loss)), warmNDCG: mean(measured.map(\.ndcg)),
+            alpha: 1, gammaFactor: 1, warmLoss: mean(measured.compactMap(\.loss)), warmNDCG: mean(measured.map(\.ndcg)),
             warmRecall: mean(measured.map(\.recall)), coldNDCG: 0, coldRecall: 0, gain: 0, gainError: 0)
     }
 
@@ -144,7 +144,7 @@ struct Validation {
     ) -> EpochQuality {
         let gains = zip(measured, baseline).map { $0.ndcg - $1 }
         return EpochQuality(
-            alpha: point.alpha, gammaFactor: point.gammaFactor, warmLoss: mean(measured.map(\.loss)),
+            alpha: point.alpha, gammaFactor: point.gammaFactor, warmLoss: mean(measured.compactMap(\.loss)),
             warmNDCG: mean(measured.map(\.ndcg)), warmRecall: mean(measured.map(\.recall)), coldNDCG: cold.ndcg,
             coldRecall: cold.recall, gain: mean(gains), gainError: standardError(gains))
     }
@@ -167,7 +167,13 @@ struct Validation {
     private struct Measured {
         var ndcg: Double
         var recall: Double
-        var loss = 0.0
+        var loss: Double?
+    }
+
+    /// Replaces the scores by the loss's gradient. - Returns: nil if no label competes.
+    private func loss(_ scores: UnsafeMutablePointer<Float>, _ labels: Set<Int32>) -> Double? {
+        let competing = labels.map { Int($0) }.filter { data.publishedAt[$0] <= time }.sorted()
+        return competing.isEmpty ? nil : RowLoss.softmax(scores, data.courseCount, labels: competing, rho: 1)
     }
 
     /// [grid point][warm learner]
@@ -202,8 +208,7 @@ struct Validation {
                 if point.alpha != 0 { Vector.addScaled(count, point.alpha, tower.start, to: sum.start) }
                 let top = topCourses(sum.start, count, Validation.cutoff).indices
                 var measured = Validation.quality(of: top, labels: learner.labels)
-                let labels = learner.labels.map { Int($0) }.sorted()
-                measured.loss = RowLoss.softmax(sum.start, count, labels: labels, rho: 1)
+                measured.loss = loss(sum.start, learner.labels)
                 result[g].append(measured)
             }
         }

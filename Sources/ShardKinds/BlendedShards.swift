@@ -14,6 +14,8 @@ package enum BlendedShards {
     package static let validationLearners = "validation-learners\(ShardName.suffix)"
     /// Candidates of made-up learners without history: row 0 without a segment, row 1 + s of segment s.
     package static let defaults = "default\(ShardName.suffix)"
+    /// `single` of the same learners.
+    package static let defaultSingle = "default-single\(ShardName.suffix)"
 
     // MARK: As of T, by the refitted models
 

@@ -61,21 +61,21 @@ struct FinalRanking {
             ncf: scorers.ncf, glmix: scorers.glmix, courses: courses,
             exclusions: try inputs.history(shard, before: time))
         let ranked = rank(
-            scores, inputs.traits(moments, at: time, segments: blend.segments(learners.attributes)), alone)
+            scores, inputs.traits(moments, at: time, segments: blend.segments(learners.attributes)), blend.model, alone)
         try inputs.stage.write(
             BlendedShards.encode(Candidates(ranked)), as: BlendedShards.candidates(shard, of: inputs.shards))
-        let single = BlendedShards.SingleLists(
-            ncf: RankedLists(ranked.map(\.ncfAlone)), glmix: RankedLists(ranked.map(\.glmixAlone)))
-        try inputs.stage.write(BlendedShards.encode(single), as: BlendedShards.single(shard, of: inputs.shards))
+        try inputs.stage.write(BlendedShards.encode(single(ranked)), as: BlendedShards.single(shard, of: inputs.shards))
         return Tally(
             ncf: ranked.compactMap { $0.variances?.ncf }, glmix: ranked.compactMap { $0.variances?.glmix },
             learners: ranked.count, entries: ranked.reduce(0) { $0 + $1.courses.count },
             short: ranked.count { $0.courses.count < blend.candidates })
     }
 
-    private func rank(_ scores: ModelScores, _ traits: [LearnerTraits], _ workers: Workers) -> [RankedLearner] {
+    private func rank(
+        _ scores: ModelScores, _ traits: [LearnerTraits], _ model: BlendModel, _ workers: Workers
+    ) -> [RankedLearner] {
         scores.rank(
-            blend.model, scales: blend.scales, traits: traits, candidates: blend.candidates,
+            model, scales: blend.scales, traits: traits, candidates: blend.candidates,
             alone: inputs.settings.alone, workers: workers)
     }
 
@@ -95,9 +95,22 @@ struct FinalRanking {
         var nothing = CourseSets()
         for _ in 0..<rows { nothing.append([]) }
         let scores = ModelScores(ncf: scorers.ncf, glmix: scorers.glmix, courses: courses, exclusions: nothing)
-        let ranked = rank(
-            scores, inputs.traits(moments, at: time, segments: blend.segments(table)), inputs.workers)
+        let traits = inputs.traits(moments, at: time, segments: blend.segments(table))
+        var ranked = rank(scores, traits, blend.model, inputs.workers)
+        // The blend's weights for newcomers come from newcomers with profiles. Of whom not even the segment is known, GLMix
+        // can only say what it says of a missing profile, which is another thing: the trend alone.
+        if scorers.ncf.parts(0).contains(.trend) {
+            var trend = blend.model
+            trend.cold.choice = .ncf
+            ranked[0] = rank(scores, traits, trend, inputs.workers)[0]
+        }
         try inputs.stage.write(BlendedShards.encode(Candidates(ranked)), as: BlendedShards.defaults)
+        try inputs.stage.write(BlendedShards.encode(single(ranked)), as: BlendedShards.defaultSingle)
+    }
+
+    private func single(_ ranked: [RankedLearner]) -> BlendedShards.SingleLists {
+        BlendedShards.SingleLists(
+            ncf: RankedLists(ranked.map(\.ncfAlone)), glmix: RankedLists(ranked.map(\.glmixAlone)))
     }
 
     /// How much wider the refitted model's scores spread than those that fitted the blend.

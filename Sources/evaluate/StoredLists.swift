@@ -10,20 +10,18 @@ struct StoredLists {
     let topk: StageInput
     let shards: Int
     let courseCount: Int
-    /// For learners unknown before T: what a serving layer would show them. A model alone has none: the blend's.
-    private let defaults: (blend: [UInt32], export: [UInt32])
+    /// By name, for a learner unknown before T: what a serving layer would show.
+    let defaultLists: [[UInt32]]
     /// The rung of the default list.
     let defaultRung: String
 
     init(blended: StageInput, topk: StageInput, shards: Int, courseCount: Int) throws {
         (self.blended, self.topk, self.shards, self.courseCount) = (blended, topk, shards, courseCount)
+        let single = try BlendedShards.single(blended.shard(BlendedShards.defaultSingle))
         let candidates = try BlendedShards.candidates(blended.shard(BlendedShards.defaults)).lists
         let served = try TopKShards.lists(topk.shard(TopKShards.defaults))
-        let exported = served.lists
         defaultRung = served.rungs.first?.label ?? ""
-        defaults = (
-            candidates.count > 0 ? Array(candidates[0]) : [], exported.count > 0 ? Array(exported[0]) : []
-        )
+        defaultLists = [single.ncf, single.glmix, candidates, served.lists].map { $0.count > 0 ? Array($0[0]) : [] }
     }
 
     /// By name, the lists of a shard's learners, checked; and the rungs of the exported ones.
@@ -41,9 +39,6 @@ struct StoredLists {
         }
         return (all, export.rungs)
     }
-
-    /// By name, for a learner unknown before T.
-    var defaultLists: [[UInt32]] { [defaults.blend, defaults.blend, defaults.blend, defaults.export] }
 
     private func check(_ lists: RankedLists, _ place: String) throws {
         var seen = [Int](repeating: -1, count: courseCount)

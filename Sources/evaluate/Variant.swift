@@ -120,6 +120,8 @@ private struct VariantEvaluation {
             rows.ids.append(labels.ids[row])
             rows.history.append(UInt32(history.count))
             rows.segments.append(labels.segments[row])
+            rows.languages.append(labels.languages[row])
+            rows.rungs.append("")  // nothing is served
             rows.relevant.append(UInt32(labels.relevant[row].count))
             rows.ranks[0].append(hits.ranks.map { UInt32($0) })
         }

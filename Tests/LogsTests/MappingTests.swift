@@ -7,7 +7,7 @@ import Shards
 import Testing
 
 @Suite struct MappingTests {
-    @Test(arguments: ["sample", "lectern", "mars", "movielens-100k", "movielens-csv", "recbole"])
+    @Test(arguments: ["sample", "lectern", "mars", "movielens-100k", "recbole"])
     func shippedFilesAreRead(name: String) throws {
         let path = "\(projectRoot)/data/\(name)/dataset.yaml"
         let mapping = try DatasetMapping(yaml: String(contentsOfFile: path, encoding: .utf8), file: path)

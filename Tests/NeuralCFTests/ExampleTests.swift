@@ -111,6 +111,25 @@ import Testing
         #expect(abs(Double(empty) / Double(all.count) - 0.2) < deviation)
     }
 
+    // Of all that an epoch could have, it draws about so many, others each time.
+    @Test func anEpochIsCapped() {
+        let fixture = Fixture(learners: 400)
+        func source(_ most: Int) -> ExampleSource {
+            ExampleSource(
+                data: fixture.data(), snapshotCuts: fixture.windows.fitSnapshots, end: fixture.windows.validation,
+                windows: fixture.windows, parameters: smallParameters { $0.examplesPerEpoch = most })
+        }
+        let workers = Workers(count: 2)
+        let all = source(1_000_000).epoch(1, workers: workers)
+        let total = all.reduce(0) { $0 + $1.count }
+        #expect(total > 2_000)
+        let some = source(1_000).epoch(1, workers: workers)
+        let drawn = some.reduce(0) { $0 + $1.count }
+        #expect(abs(drawn - 1_000) < 100, "binomial: three standard deviations are below 95")
+        for (part, whole) in zip(some, all) { #expect(part.allSatisfy(whole.contains)) }
+        #expect(source(1_000).epoch(2, workers: workers) != some)
+    }
+
     @Test func everyExampleOncePerEpochAndStepsOfOneSnapshot() {
         let fixture = Fixture(learners: 150)
         let data = fixture.data(shards: 5)

@@ -108,7 +108,7 @@ func smallParameters(_ change: (inout NCFParameters) -> Void = { _ in }) -> NCFP
 }
 
 let linearPart = LinearPart(
-    trendEmpty: [0.3, -0.2, 0.5, 0.1], trendOther: [0.2, 0.4, -0.3, 0.2], gamma: 1.5,
+    newcomerShares: [0.3, 0.2, 0.4, 0.1], trendOther: [0.2, 0.4, -0.3, 0.2], gamma: 1.5,
     decay: .init(age: 0.3, position: 0.4))
 
 /// A trainer whose next step's gradient and loss a test wants to see.

@@ -130,21 +130,39 @@ struct ReferenceNCF {
         }
     }
 
-    func trend(_ cut: Int64, empty: Bool) -> [Double] {
+    /// Moments of every course before a time's day, each weighing by its age in days.
+    private func counts(_ cut: Int64, _ weight: (Int) -> Double) -> [Double] {
         let today = Int(floor(Double(cut) / 86_400))
-        var result = [Double](repeating: 0, count: courseCount)
-        for (h, halfLife) in [7.0, 30, 90, 365].enumerated() {
-            var sums = [Double](repeating: 0, count: courseCount)
-            for part in moments {
-                for i in part.courses.indices {
-                    let on = Int(floor(Double(part.times[i]) / 86_400))
-                    if on < today { sums[Int(part.courses[i])] += pow(0.5, Double(today - on) / halfLife) }
-                }
+        var sums = [Double](repeating: 0, count: courseCount)
+        for part in moments {
+            for i in part.courses.indices {
+                let on = Int(floor(Double(part.times[i]) / 86_400))
+                if on < today { sums[Int(part.courses[i])] += weight(today - on) }
             }
-            let w = (empty ? linear.trendEmpty : linear.trendOther)[h]
+        }
+        return sums
+    }
+
+    func trend(_ cut: Int64, empty: Bool) -> [Double] {
+        if empty { return newcomerTrend(cut) }
+        var result = [Double](repeating: 0, count: courseCount)
+        for (w, halfLife) in zip(linear.trendOther, [7.0, 30, 90, 365]) {
+            let sums = counts(cut) { pow(0.5, Double($0) / halfLife) }
             for course in 0..<courseCount { result[course] += w * log(1 + sums[course]) }
         }
         return result
+    }
+
+    private func newcomerTrend(_ cut: Int64) -> [Double] {
+        var lists = [15.0, 90, 365].map { halfLife in counts(cut) { pow(0.5, Double($0) / halfLife) } }
+        lists.append(counts(cut) { $0 <= 28 ? 1 : 0 })
+        let totals = lists.map { $0.reduce(0, +) }
+        return (0..<courseCount).map { course in
+            let mixture = lists.indices.reduce(0.0) {
+                $0 + (totals[$1] > 0 ? linear.newcomerShares[$1] * lists[$1][course] / totals[$1] : 0)
+            }
+            return log(1 + totals[1] * 28 * log(2) / 90 * mixture)
+        }
     }
 
     func score(

@@ -118,6 +118,34 @@ import Testing
         #expect(free.model.alpha == 1 && free.model.gammaFactor == 1)
     }
 
+    // A label that is published only after t_v is no candidate, so it has no probability. Expected: plain loops.
+    @Test func lossOfHalfALeavesOutWhatIsPublishedLater() throws {
+        let fixture = Fixture(groups: 1, learners: 400, watches: 14)
+        let windows = fixture.windows
+        let published = (0..<fixture.courseCount).map { $0 % 3 == 0 ? windows.validation + day : Int64.min }
+        let data = fixture.data(publishedAt: published)
+        let fit = try training(fixture, data: data) { $0.epochs = 0 }.fit()
+        var twin = ReferenceNCF(
+            towers: fit.model.towers, linear: fit.model.linear,
+            snapshot: data.snapshots.first { $0.time == windows.validation }!, moments: data.shards,
+            courseCount: data.courseCount)
+        twin.ignoresTowers = true
+        let source = ExampleSource(
+            data: data, snapshotCuts: [windows.validation], end: windows.asOf, windows: windows,
+            parameters: smallParameters())
+        var (losses, late): ([Double], Int) = ([], 0)
+        for example in source.snapshotExamples(workers: Workers(count: 1)) where !example.context.isEmpty {
+            let open = Double(source.labels(example).count)
+            late += example.labels.count - Int(open)
+            let loss = twin.loss(.init(snapshot: 0, examples: [example]), publishedAt: published)
+            losses.append(loss / open.squareRoot())  // the twin's ρ is ½, here it is 1
+        }
+        #expect(late > 20 && losses.count > 50, "\(late), \(losses.count): the plant is there")
+        let expected = losses.reduce(0, +) / Double(losses.count)
+        let found = try #require(fit.history[0].quality).warmLoss
+        #expect(abs(found - expected) < 1e-5, "\(found), expected \(expected)")
+    }
+
     @Test func oneCourseOneLearnerAndLabelsAlreadyWatched() throws {
         let one = Moments(offsets: [0, 1], courses: [0], times: [100 * day])
         let windows = Fixture().windows

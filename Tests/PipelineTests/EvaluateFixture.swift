@@ -146,6 +146,8 @@ struct EvaluateFixture {
             // c0 was watched by a, c5 is retired: both must go.
             try output.write(candidates([[0, 2, 3], [5, 1], [0]]), as: BlendedShards.candidates(0, of: 1))
             try output.write(candidates([[1, 0]]), as: BlendedShards.defaults)
+            let defaults = BlendedShards.SingleLists(ncf: lists([[3, 0]]), glmix: lists([[0, 3]]))
+            try output.write(BlendedShards.encode(defaults), as: BlendedShards.defaultSingle)
             let entry = BlendedShards.ValidationEntry(
                 model: "blend", against: "", group: "warm", metric: "ndcg", learners: 7, mean: 0.25, low: 0.125,
                 high: 0.5)

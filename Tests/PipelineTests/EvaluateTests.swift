@@ -40,9 +40,10 @@ import Testing
                 // cowatch: a: c4, c3, c2; b: c3, c1; d has the popular list.
                 ("all", "cowatch", "recall@1", 1.0 / 3), ("all", "cowatch", "recall@2", 0.5),
                 ("warm", "cowatch", "hit_rate@2", 0.5),
-                // ncf: a: c3, c2; b: c1; d: the blend's default list, c1, c0.
+                // ncf: a: c3, c2; b: c1; d: its own default list, c3, c0. glmix: d: c0, c3; blend: c1, c0.
                 ("all", "ncf", "recall@1", 0.5 / 3), ("warm", "ncf", "recall@2", 0.75),
                 ("warm", "ncf", "mrr@2", 0.75), ("cold", "ncf", "mrr@2", 0.5),
+                ("cold", "glmix", "mrr@2", 1), ("cold", "blend", "mrr@2", 0.5), ("cold", "blend", "mrr@1", 0),
                 // blend: what a watched and what is not eligible is gone.
                 ("all", "blend", "recall@1", 0.5), ("warm", "blend", "ndcg@1", 1),
                 ("all", "export", "recall@1", 2.5 / 3),

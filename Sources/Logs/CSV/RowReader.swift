@@ -31,7 +31,7 @@ package final class RowBlock {
 package final class RowReader {
     let path: String
     let form: RowForm
-    private let source: ByteSource
+    private let source: TextSource
     private let blockBytes: Int
     private var carry: [UInt8] = []
     private var line = 1
@@ -50,7 +50,7 @@ package final class RowReader {
     /// - Throws: `.badData` if there is none.
     package init(path: String, form: RowForm, blockBytes: Int = 1 << 20, headerOnly: Bool = false) throws {
         (self.path, self.form, self.blockBytes) = (path, form, headerOnly ? 1 << 16 : blockBytes)
-        source = try ByteSource(path: path, atOnce: !headerOnly)
+        source = TextSource(try ByteSource(path: path, atOnce: !headerOnly), form)
         guard let block = try read() else {
             throw LecternError.data("\(path): empty, expected \(form.hasHeader ? "a header line" : "rows")")
         }
@@ -135,12 +135,26 @@ package struct RowForm: Sendable, Equatable {
     /// The last column may stand any number of times in a row, and each time makes a row of its own with the columns
     /// before it. Without quotes; empty values (of several blanks in a row) do not count.
     package var repeatsLast: Bool
+    /// The byte that separates fields where it stands twice (`::`); the reader makes `pairMark` of it. Without quotes.
+    package let pair: UInt8?
+    /// Whether the file is Latin-1 (ISO 8859-1), not UTF-8.
+    package var latin1: Bool
 
-    package init(delimiter: UInt8, quoted: Bool, hasHeader: Bool = true, repeatsLast: Bool = false) {
+    /// - Parameter delimiter: one byte, or two that are equal.
+    package init(
+        delimiter: [UInt8], quoted: Bool, hasHeader: Bool = true, repeatsLast: Bool = false, latin1: Bool = false
+    ) {
+        precondition(delimiter.count == 1 || delimiter.count == 2 && delimiter[0] == delimiter[1] && !quoted)
         precondition(!quoted || !repeatsLast)
-        (self.delimiter, self.quoted) = (delimiter, quoted)
-        (self.hasHeader, self.repeatsLast) = (hasHeader, repeatsLast)
+        pair = delimiter.count == 2 ? delimiter[0] : nil
+        self.delimiter = delimiter.count == 2 ? Self.pairMark : delimiter[0]
+        (self.quoted, self.hasHeader, self.repeatsLast, self.latin1) = (quoted, hasHeader, repeatsLast, latin1)
     }
+
+    package init(delimiter: UInt8, quoted: Bool) { self.init(delimiter: [delimiter], quoted: quoted) }
+
+    /// Unit separator: stands for a pair of delimiters.
+    static let pairMark: UInt8 = 0x1f
 
     static let quote = UInt8(ascii: "\"")
     static let newline = UInt8(ascii: "\n")

@@ -87,7 +87,8 @@ final class InputFile: Sendable {
 
 extension SourceMapping {
     var form: RowForm {
-        RowForm(delimiter: delimiter, quoted: quoted, hasHeader: header == nil, repeatsLast: repeatsLast)
+        RowForm(
+            delimiter: delimiter, quoted: quoted, hasHeader: header == nil, repeatsLast: repeatsLast, latin1: latin1)
     }
 }
 

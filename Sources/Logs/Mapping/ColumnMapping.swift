@@ -90,7 +90,10 @@ package struct SourceMapping: Sendable, Equatable {
     /// Patterns relative to the data folder.
     package let files: [String]
     package let optional: Bool
-    package let delimiter: UInt8
+    /// One byte, or two that are equal.
+    package let delimiter: [UInt8]
+    /// Latin-1 instead of UTF-8.
+    package let latin1: Bool
     /// RFC 4180's quotes; without them a quote is a character like any other.
     package let quoted: Bool
     /// Fields that mean "no value", beside the empty one.

@@ -4,22 +4,24 @@ import Yams
 
 /// What a source takes over from the document when it does not say it itself.
 struct SourceDefaults {
-    var delimiter: UInt8 = UInt8(ascii: ",")
+    var delimiter = [UInt8(ascii: ",")]
     var quoted = true
+    var latin1 = false
     var nullMarks: [String] = []
 
     /// Names of the columns of files without a header row.
     var header: [String]?
     var repeatsLast = false
 
-    static let keys = ["delimiter", "quotes", "null_marks", "header", "repeat_last"]
+    static let keys = ["delimiter", "quotes", "encoding", "null_marks", "header", "repeat_last"]
 
     init() {}
 
     init(_ reader: MappingReader, inherited: SourceDefaults) throws {
         self = inherited
-        if let text = try reader.text("delimiter") { delimiter = try Self.byte(text, reader, "delimiter") }
+        if let text = try reader.text("delimiter") { delimiter = try Self.delimiter(text, reader) }
         if let value = try reader.choice("quotes", ["rfc4180": true, "none": false]) { quoted = value }
+        if let value = try reader.choice("encoding", ["utf-8": false, "latin-1": true]) { latin1 = value }
         if let marks = try reader.texts("null_marks") { nullMarks = marks }
         if let names = try reader.texts("header") { header = names }
         if let repeats = try reader.boolean("repeat_last") { repeatsLast = repeats }
@@ -28,6 +30,14 @@ struct SourceDefaults {
     private static let names: KeyValuePairs<String, UInt8> = [
         "comma": 0x2c, "tab": 0x09, "semicolon": 0x3b, "pipe": 0x7c, "blank": 0x20,
     ]
+
+    /// One byte; or a character that separates fields where it stands twice: `"::"`.
+    private static func delimiter(_ text: String, _ reader: MappingReader) throws -> [UInt8] {
+        let bytes = Array(text.utf8)
+        let isPair = bytes.count == 2 && bytes[0] == bytes[1]
+        let byte = try byte(isPair ? String(text.prefix(1)) : text, reader, "delimiter")
+        return isPair ? [byte, byte] : [byte]
+    }
 
     /// A separator, by name or as the character itself.
     static func byte(_ text: String, _ reader: MappingReader, _ key: String) throws -> UInt8 {
@@ -51,6 +61,8 @@ extension SourceMapping {
         let defaults = try SourceDefaults(reader, inherited: inherited)
         self.table = table
         (delimiter, quoted, nullMarks) = (defaults.delimiter, defaults.quoted, defaults.nullMarks)
+        latin1 = defaults.latin1
+        if delimiter.count == 2 && quoted { throw reader.error(nil, "a doubled delimiter needs quotes: none") }
         files = try reader.texts("files") ?? []
         guard !files.isEmpty, files.allSatisfy({ !$0.isEmpty && !$0.hasPrefix("/") && !$0.contains("..") }) else {
             throw reader.error("files", "expected file names or patterns with *, relative to the data folder")
