@@ -93,7 +93,7 @@ package struct LinearFit {
         }
         let active = (0..<Self.size).map { $0 < Self.gammaIndex }
         return ConvexNewton.minimise(Self.prior, active: active) { weights in
-            let parts = workers.map(cuts.count) { index in
+            let parts = workers.dealtRows(cuts.count, width: SecondOrder(size: Self.size).flat.count) { index in
                 emptyTerm(features[cuts[index]]!, labels[cuts[index]]!, counts[cuts[index]]!, weights).flat
             }
             return regularised(parts, examples, weights, strength: Self.ridgeEmpty)
@@ -187,7 +187,7 @@ package struct LinearFit {
     ) -> (point: [Double], loss: Double) {
         let blocks = (examples.count + Self.block - 1) / Self.block
         return ConvexNewton.minimise(start, active: active) { weights in
-            let parts = workers.map(blocks) { index in
+            let parts = workers.dealtRows(blocks, width: SecondOrder(size: Self.size).flat.count) { index in
                 let range = index * Self.block..<min((index + 1) * Self.block, examples.count)
                 return blockTerm(examples[range], features, weights, decay).flat
             }
