@@ -38,10 +38,10 @@ def once(run, stage, ranks):
 
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument("--learners", type=int, default=20000)
-    options.add_argument("--courses", type=int, default=4000)
+    options.add_argument("--learners", type=int, default=8000)
+    options.add_argument("--courses", type=int, default=2000)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--set", default="ncf.epochs=2 filter.snapshots=3")
+    options.add_argument("--set", default="ncf.epochs=2 ncf.refit=false filter.snapshots=3")
     options.add_argument("--out", default="out/bench-ranks")
     options.add_argument("--stages", nargs="*", default=list(STEPS))
     given = options.parse_args()
