@@ -17,19 +17,25 @@ AS_OF   ?=
 SET     ?=
 THREADS ?=
 LAUNCH  ?=
+# MPI: stages as ranks (docs/cluster.md), built beside the others
+TRAITS  ?= $(if $(LAUNCH),MPI)
 CUTS    ?=
 LEARNER ?=
 WINDOW  ?=
 VARIANTS ?=
 
 R := $(OUT)/$(RUN)
+BIN   := $(if $(TRAITS),bin-mpi,bin)
+BUILD := $(if $(TRAITS),.build-mpi,.build)
+SWIFT_BUILD := swift build -c release $(if $(TRAITS),--traits $(TRAITS) --scratch-path $(BUILD),--build-tests)
 STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix blend export-topk evaluate render-report
 TOOLS  := generate-logs prepare-run publish-run inspect-shards
 FLAGS  := --run $(R) $(if $(THREADS),--threads $(THREADS)) $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 SELF   := $(MAKE) --no-print-directory
 
 # One writer per run: every stage inherits the lock's descriptor, so it lasts until the last orphan is gone.
-LOCKED = mkdir -p $(R) && flock -n -E 75 $(R)/.lock $(SELF)
+# Ranks cannot inherit it from their launcher: they are told.
+LOCKED = mkdir -p $(R) && LECTERN_LOCK=$(R)/.lock flock -n -E 75 $(R)/.lock $(SELF)
 
 ##@ Main
 
@@ -46,27 +52,27 @@ run: ## The same without set-up and build: what cron needs
 	@$(LOCKED) locked-run
 
 setup: ## Install missing system packages (as root or by sudo -n; never asks)
-	@Tools/setup
+	@Tools/setup $(if $(filter MPI,$(TRAITS)),mpirun)
 
 build: ## Compile once; an executable in bin/ changes only if its bytes differ
-	@if [ -d Sources ]; then swift build -c release --build-tests && $(SELF) install-bin; fi
+	@if [ -d Sources ]; then $(SWIFT_BUILD) && $(SELF) install-bin; fi
 
 test: setup build ## All tests
 	swift test -c release --skip-build
 
 status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lock holder; last failure
-	@bin/prepare-run status --run $(R)
+	@$(BIN)/prepare-run status --run $(R)
 
 recommend: ## One learner's list with scores, reasons and rung: make recommend LEARNER=…
-	@bin/export-topk recommend --run $(R) -- '$(subst ','\'',$(LEARNER))'
+	@$(BIN)/export-topk recommend --run $(R) -- '$(subst ','\'',$(LEARNER))'
 
 inspect: ## Look into shards: make inspect STAGE=watched CMD=head
-	@bin/inspect-shards $(or $(CMD),ls) $(if $(FILE),$(FILE),$(R)/$(STAGE))
+	@$(BIN)/inspect-shards $(or $(CMD),ls) $(if $(FILE),$(FILE),$(R)/$(STAGE))
 
 report: render-report ## The page that explains a run: report/index.html
 
 history: ## Metrics of the published runs over time: history.html in OUT
-	@bin/render-report history --out $(OUT)
+	@$(BIN)/render-report history --out $(OUT)
 
 ##@ Proof
 
@@ -84,6 +90,10 @@ torture: setup build ## Kills, failing calls, damage, leakage and more, in minut
 
 torture-short torture-long: setup build ## The same in two minutes, or with the large counts, for hours
 	@python3 -B Tests/Torture/torture.py --size $(@:torture-%=%)
+
+distributed-test: setup ## Stages as ranks of MPI, under mpirun and Slurm: the bytes of one process
+	@$(SELF) build TRAITS=MPI
+	@Tests/Distributed/run
 
 # Each parser for FUZZ_SECONDS; what it finds goes to Tests/FuzzCorpus, as <target>-<what>.
 fuzz: setup ## libFuzzer with address sanitizer on every parser: FUZZ_SECONDS=10 each, FUZZ_RUNS=50000000 instead
@@ -103,6 +113,10 @@ bench-glmix: setup build ## GLMix's solvers against LIBLINEAR, PyTorch and SciPy
 
 bench-ncf: setup build ## NCF training against PyTorch and TensorFlow, on the same examples and cores
 	@Tools/bench-ncf
+
+bench-ranks: setup ## Scaling from one rank to two, one thread each: train-ncf and blend
+	@$(SELF) build TRAITS=MPI
+	@python3 -B Tests/Benchmarks/ranks.py
 
 ##@ Shipping
 
@@ -124,31 +138,31 @@ format: ## Reformat in place
 	swift format --in-place --recursive Sources Tests Package.swift
 
 docs: bin/prepare-run ## Write pipeline.yaml and docs/configuration.md from the declarations in the code
-	bin/prepare-run defaults > pipeline.yaml
-	bin/prepare-run defaults --markdown > docs/configuration.md
+	$(BIN)/prepare-run defaults > pipeline.yaml
+	$(BIN)/prepare-run defaults --markdown > docs/configuration.md
 
 clean: ## Remove build products (no run, no data)
-	rm -rf .build bin
+	rm -rf .build .build-mpi bin bin-mpi
 
 clean-run: ## Remove the run folder of RUN
 	rm -rf $(R)
 
 .PHONY: help all setup build test status recommend inspect report history lint format docs clean clean-run
-.PHONY: backtest compare leak-check torture torture-short torture-long fuzz test-tsan
-.PHONY: bench bench-data bench-glmix bench-ncf dist dist-test
+.PHONY: backtest compare leak-check distributed-test torture torture-short torture-long fuzz test-tsan
+.PHONY: bench bench-ranks bench-data bench-glmix bench-ncf dist dist-test
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.
 
 install-bin:
-	@set -e; mkdir -p bin; for name in $(STAGES) $(TOOLS); do \
-	  if cmp -s .build/release/$$name bin/$$name; then rm -f bin/.$$name.new; else \
-	    cp .build/release/$$name bin/.$$name.new; mv bin/.$$name.new bin/$$name; fi; done
+	@set -e; mkdir -p $(BIN); for name in $(STAGES) $(TOOLS); do \
+	  if cmp -s $(BUILD)/release/$$name $(BIN)/$$name; then rm -f $(BIN)/.$$name.new; else \
+	    cp $(BUILD)/release/$$name $(BIN)/.$$name.new; mv $(BIN)/.$$name.new $(BIN)/$$name; fi; done
 
 # Whatever comes of it, OUT/metrics.prom tells a monitoring system.
 locked-run:
 	@code=0; { $(SELF) prepared && $(SELF) dag && $(SELF) $(R)/report/manifest.json && $(SELF) finish; } || code=$$?; \
-	  bin/prepare-run monitoring --run $(R) --code $$code; exit $$code
+	  $(BIN)/prepare-run monitoring --run $(R) --code $$code; exit $$code
 
 # All stages but neither report nor publication: what a backtest needs.
 stages:
@@ -162,28 +176,28 @@ locked-stage:
 
 # Phase 1: check the whole configuration, write slices, repair. The default dataset is generated first.
 prepared: $(if $(filter data/sample/logs,$(DATA)),data/sample/logs/courses.csv)
-	@bin/prepare-run --run $(R) --config $(CONFIG) --dataset data/$(DATASET)/dataset.yaml --data $(DATA) \
+	@$(BIN)/prepare-run --run $(R) --config $(CONFIG) --dataset data/$(DATASET)/dataset.yaml --data $(DATA) \
 	  $(if $(AS_OF),--as-of "$(AS_OF)") $(if $(SET),--set '$(SET)') $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 
-data/sample/logs/courses.csv: bin/generate-logs
-	bin/generate-logs --out data/sample/logs
+data/sample/logs/courses.csv: $(BIN)/generate-logs
+	$(BIN)/generate-logs --out data/sample/logs
 
 # Phase 2: whatever is not up to date.
 dag: $(R)/metrics/manifest.json
 
 finish:
-	@bin/publish-run $(FLAGS)
+	@$(BIN)/publish-run $(FLAGS)
 # What was published stays so, even if nobody reads what is shown.
 	@cat $(R)/metrics/table.txt || true
-	@bin/export-topk show --run $(R) --learners 3 || true
+	@$(BIN)/export-topk show --run $(R) --learners 3 || true
 	@(printf '\nreport: %s/report/index.html   lists: %s/topk\nnext: open the report, make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)) || true
 
 ##@ The stages
 
 # $(call stage,executable,folder,folders read)
 define stage
-$(R)/$(2)/manifest.json: $(3:%=$(R)/%/manifest.json) $(R)/config/$(1).json bin/$(1)
-	@$(LAUNCH) bin/$(1) $(FLAGS) $(if $(filter import-logs,$(1)),$(IMPORT_FLAGS))
+$(R)/$(2)/manifest.json: $(3:%=$(R)/%/manifest.json) $(R)/config/$(1).json $(BIN)/$(1)
+	@$(LAUNCH) $(BIN)/$(1) $(FLAGS) $(if $(filter import-logs,$(1)),$(IMPORT_FLAGS))
 # The stage by name: its inputs are brought up to date, then it runs whether or not it is.
 $(1): setup build
 	@$(LOCKED) locked-stage FORCED=$(1) TARGET=$(R)/$(2)/manifest.json
@@ -203,5 +217,5 @@ $(R)/logs/manifest.json: $(R)/config/inputs.txt
 
 # The report shows the gates, so they are evaluated before it; publish-run evaluates them again and publishes.
 $(R)/report/manifest.json: $(R)/gates.json
-$(R)/gates.json: $(R)/metrics/manifest.json $(R)/config/publish-run.json bin/publish-run
-	@bin/publish-run $(FLAGS) --gates-only
+$(R)/gates.json: $(R)/metrics/manifest.json $(R)/config/publish-run.json $(BIN)/publish-run
+	@$(BIN)/publish-run $(FLAGS) --gates-only

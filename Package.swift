@@ -34,6 +34,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
     name: "lectern",
+    traits: [.trait(name: "MPI", description: "Stages as the ranks of an MPI program (Open MPI; docs/cluster.md).")],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -48,7 +49,13 @@ let package = Package(
         system("CLibdeflate", pkgConfig: "libdeflate", debian: "libdeflate-dev"),
         system("CSQLite", pkgConfig: "sqlite3", debian: "libsqlite3-dev"),
         .target(name: "CKernels"),
-        module("LinearAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels"]),
+        // Without the trait these two are empty and nothing depends on them.
+        system("COpenMPI", pkgConfig: "ompi-c", debian: "libopenmpi-dev"),
+        .target(
+            name: "CMPI", dependencies: [.target(name: "COpenMPI", condition: .when(traits: ["MPI"]))],
+            cSettings: [.define("LECTERN_MPI", .when(traits: ["MPI"]))]),
+        module("Ranks", [.target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
+        module("LinearAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels", "Ranks"]),
         module("Shards", ["CZlib", "CLibdeflate", crypto]),
         // Floor 1
         module("Platform", ["LinearAlgebra"]),
@@ -67,7 +74,8 @@ let package = Package(
         // Floor 3
         module("ServingSQLite", ["Serving", "CSQLite"]),
         module("StoredModels", ["NeuralCF", "GLMix", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]),
-        module("StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", argumentParser, yams, logging]),
+        module(
+            "StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", "Ranks", argumentParser, yams, logging]),
         // Floor 4, in the order in which data flows
         stage("generate-logs", ["Logs"]),
         stage("prepare-run", ["Logs"]),

@@ -1,15 +1,18 @@
 import Dispatch
+import Ranks
 import Synchronization
 
 /// A fixed number of threads that share work items. Results never depend on that number: a work item writes only
 /// its own slot, and sums over items are made by `treeSum`, in item order.
 package struct Workers: Sendable {
     package let count: Int
+    /// The processes that `Workers+Ranks.swift` deals items to; everything in this file is this process's alone.
+    package let ranks: Ranks
 
     /// - Parameter count: number of threads, at least 1.
-    package init(count: Int) {
+    package init(count: Int, ranks: Ranks = .one) {
         precondition(count >= 1)
-        self.count = count
+        (self.count, self.ranks) = (count, ranks)
     }
 
     /// Calls `body(item)` for every item in `0..<items`, in any order, on up to `count` threads.

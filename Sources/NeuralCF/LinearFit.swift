@@ -197,7 +197,7 @@ package struct LinearFit {
     ) -> (point: [Double], loss: Double) {
         let blocks = (examples.count + Self.block - 1) / Self.block
         return ConvexNewton.minimise(start, active: active) { weights in
-            let parts = workers.map(blocks) { index in
+            let parts = workers.dealtRows(blocks, width: SecondOrder(size: Self.size).flat.count) { index in
                 let range = index * Self.block..<min((index + 1) * Self.block, examples.count)
                 return blockTerm(examples[range], features, weights, decay).flat
             }

@@ -16,6 +16,11 @@ final class TowerStep {
     let courses: TowerActivations
     private let blocks: Int
     private let groups: Int
+    /// Whether ranks share the groups of learners. With attention, and for single pairs, a rank needs more of the others'
+    /// learners than their sums: then each does all of it.
+    private let isDealt: Bool
+    /// The sum over groups.
+    private let tree: DealtTree
     let outputBias: [Float]
     private let attention: Attention?
 
@@ -43,6 +48,8 @@ final class TowerStep {
         courses = trainer.workspace.courses(candidates.count)
         blocks = (batch.examples.count + FusedLoss.rows - 1) / FusedLoss.rows
         groups = min(Self.mostGroups, blocks)
+        isDealt = trainer.workers.ranks.areSeveral && attention == nil && trainer.loss != .sampledBCE
+        tree = (isDealt ? trainer.workers : Workers(count: 1)).tree(groups)
         outputBias =
             layout.tensor("course.output_bias").map { bias in
                 candidates.courses.map { weights[bias.offset + Int($0)] }
@@ -57,28 +64,49 @@ final class TowerStep {
         workers.forEach((count + size - 1) / size) { body($0, TowerBatch.rows($0, count, size)) }
     }
 
+    /// Blocks of courses, dealt to ranks.
+    private func forEachDealtBlock(_ count: Int, _ body: (Range<Int>) -> Void) {
+        let size = TowerTrainer.courseBlock
+        let blocks = (count + size - 1) / size
+        let own = isDealt ? workers.own(blocks) : 0..<blocks
+        workers.forEach(own.count) { body(TowerBatch.rows(own.lowerBound + $0, count, size)) }
+    }
+
+    /// Completes `count` rows that were computed in dealt blocks.
+    private func share(_ rows: UnsafeMutablePointer<Float>, _ count: Int, _ width: Int) {
+        if !isDealt { return }
+        let size = TowerTrainer.courseBlock
+        workers.share(rows, items: (count + size - 1) / size) { min($0 * size, count) * width }
+    }
+
     /// Course tower of every candidate, and the projected co-watch rows of the learner tower.
     func forwardCourses() {
         let (width, table, bias) = (layout.width, tensor("course.table"), tensor("course.bias"))
         candidates.courses.withUnsafeBufferPointer { list in
-            forEachBlock(candidates.count, TowerTrainer.courseBlock) { _, rows in
+            forEachDealtBlock(candidates.count) { rows in
                 batch.snapshot.project(
                     UnsafeBufferPointer(rebasing: list[rows]), table: table, bias: bias, width: width,
                     into: courses.layers[0].start + rows.lowerBound * width)
                 coursePass.forward(rows, courses, weights: weights)
-                if trainer.loss != .sampledBCE { workspace.packed.pack(rows, from: courses.unit.start) }
+            }
+        }
+        share(courses.unit.start, candidates.count, layout.embedding)
+        if trainer.loss != .sampledBCE {
+            forEachBlock(candidates.count, TowerTrainer.courseBlock) { _, rows in
+                workspace.packed.pack(rows, from: courses.unit.start)
             }
         }
         if !isCoWatch { return }
         let all = (0..<layout.courseCount).map { UInt32($0) }
         let learnerTable = tensor("learner.table")
         all.withUnsafeBufferPointer { all in
-            forEachBlock(layout.courseCount, TowerTrainer.courseBlock) { _, rows in
+            forEachDealtBlock(layout.courseCount) { rows in
                 batch.snapshot.project(
                     UnsafeBufferPointer(rebasing: all[rows]), table: learnerTable, bias: nil, width: width,
                     into: workspace.projected.start + rows.lowerBound * width)
             }
         }
+        share(workspace.projected.start, layout.courseCount, width)
     }
 
     /// What a learner's entries point at: projected co-watch rows (C × width) or the table itself.
@@ -114,7 +142,9 @@ final class TowerStep {
         var losses = [Double](repeating: 0, count: groups)
         losses.withUnsafeMutableBufferPointer { losses in
             workspace.learnerSmall.withUnsafeMutableBufferPointer { small in
-                workers.forEach(groups, scratch: borrowBlock) { loan, group in
+                let own = isDealt ? workers.own(groups) : 0..<groups
+                workers.forEach(own.count, scratch: borrowBlock) { loan, index in
+                    let group = own.lowerBound + index
                     let (first, end) = (group * blocks / groups, (group + 1) * blocks / groups)
                     for block in first..<end {
                         let rows = TowerBatch.rows(block, batch.examples.count, FusedLoss.rows)
@@ -127,7 +157,16 @@ final class TowerStep {
                 }
             }
         }
+        if isDealt { shareLearners(&losses) }
         return treeSum(losses)
+    }
+
+    /// What the course side needs of every learner: the gradient of its first layer, to go to the table of courses.
+    private func shareLearners(_ losses: inout [Double]) {
+        losses.withUnsafeMutableBufferPointer { workers.share($0.baseAddress!, items: groups) { $0 } }
+        workers.share(learners.firstGradient.start, items: groups) { group in
+            min(group * blocks / groups * FusedLoss.rows, batch.examples.count) * layout.width
+        }
     }
 
     private func borrowBlock() -> Pool<BlockScratch>.Loan {
@@ -250,10 +289,13 @@ final class TowerStep {
 
     /// Sums ∂loss/∂V over the groups of learners and goes back through the course tower.
     func backwardCourses() {
+        if isDealt && trainer.loss != .sampledBCE { shareGroups() }
         let blocks = (candidates.count + TowerTrainer.courseBlock - 1) / TowerTrainer.courseBlock
         TowerWorkspace.clear(&workspace.courseSmall, parts: blocks, count: layout.small(.course).count)
         workspace.courseSmall.withUnsafeMutableBufferPointer { small in
-            workers.forEach(blocks, scratch: { workspace.passes.borrow { PassScratch() } }) { loan, block in
+            let own = isDealt ? workers.own(blocks) : 0..<blocks
+            workers.forEach(own.count, scratch: { workspace.passes.borrow { PassScratch() } }) { loan, index in
+                let block = own.lowerBound + index
                 let rows = TowerBatch.rows(block, candidates.count, TowerTrainer.courseBlock)
                 if trainer.loss != .sampledBCE { sumGroups(rows) }
                 small[block].withUnsafeMutableBufferPointer {
@@ -261,32 +303,51 @@ final class TowerStep {
                 }
             }
         }
+        share(courses.firstGradient.start, candidates.count, layout.width)
+        if !outputBias.isEmpty { share(workspace.biasGradients.start, candidates.count, 1) }
     }
 
     private func sumGroups(_ rows: Range<Int>) {
+        addGroups(isDealt ? tree.rest : tree.own, rows)
+        let packed = workspace.packed
+        packed.unpack(rows, workspace.courseGradients.start, into: courses.unitGradient.start)
+    }
+
+    private func addGroups(_ pairs: [(left: Int, right: Int)], _ rows: Range<Int>) {
         let packed = workspace.packed
         let padded = rows.lowerBound..<Panels.padded(rows.upperBound)
         func sum(_ buffer: FloatBuffer, _ size: Int) {
             let start = buffer.start + padded.lowerBound * size
-            var stride = 1
-            while stride < groups {
-                for left in Swift.stride(from: 0, to: groups - stride, by: 2 * stride) {
-                    Vector.addScaled(
-                        padded.count * size, 1, start + (left + stride) * packed.paddedCount * size,
-                        to: start + left * packed.paddedCount * size)
-                }
-                stride *= 2
+            for (left, right) in pairs {
+                Vector.addScaled(
+                    padded.count * size, 1, start + right * packed.paddedCount * size,
+                    to: start + left * packed.paddedCount * size)
             }
         }
         sum(workspace.courseGradients, packed.depth)
         if !outputBias.isEmpty { sum(workspace.biasGradients, 1) }
-        packed.unpack(rows, workspace.courseGradients.start, into: courses.unitGradient.start)
+    }
+
+    /// A rank sums its own groups; the sums are sent.
+    private func shareGroups() {
+        forEachBlock(candidates.count, TowerTrainer.courseBlock) { _, rows in addGroups(tree.own, rows) }
+        let packed = workspace.packed
+        func share(_ buffer: FloatBuffer, _ size: Int) {
+            for roots in tree.rounds {
+                workers.ranks.share(
+                    UnsafeMutableRawPointer(buffer.start),
+                    roots.map { root in root.map { 4 * size * $0..<4 * size * ($0 + 1) } ?? 0..<0 })
+            }
+        }
+        share(workspace.courseGradients, packed.paddedCount * packed.depth)
+        if !outputBias.isEmpty { share(workspace.biasGradients, packed.paddedCount) }
     }
 
     /// Sums the blocks and spreads the first layers' gradients over the tables.
     func addGradients(to gradient: UnsafeMutablePointer<Float>) {
-        treeSum(&workspace.learnerSmall)
-        treeSum(&workspace.courseSmall)
+        let all = isDealt ? workers : Workers(count: 1)
+        all.treeSum(&workspace.learnerSmall)
+        all.treeSum(&workspace.courseSmall)
         for (side, sum) in [(TowerLayout.Side.learner, workspace.learnerSmall[0]), (.course, workspace.courseSmall[0])]
         {
             let base = layout.small(side).lowerBound
@@ -306,11 +367,12 @@ final class TowerStep {
         let (width, courseCount) = (layout.width, layout.courseCount)
         let entries = EntriesByColumn(batch.inputs, columnCount: courseCount)
         let target = isCoWatch ? workspace.rowGradient.start : table
-        forEachBlock(courseCount, TowerTrainer.courseBlock) { _, rows in
+        forEachDealtBlock(courseCount) { rows in
             if isCoWatch { (target + rows.lowerBound * width).update(repeating: 0, count: rows.count * width) }
             entries.gather(rows, learners.firstGradient.start, width: width, into: target)
             if let attention { entries.gather(rows, attention, batch.inputs, into: target) }
         }
+        share(target, courseCount, width)
         if !isCoWatch { return }
         // Courses that no context holds have no gradient to pass on.
         let slots = (0..<courseCount).map { entries.isEmpty($0) ? Int32(-1) : Int32($0) }
@@ -319,10 +381,11 @@ final class TowerStep {
 
     private func backProject(slots: [Int32], _ upstream: FloatBuffer, into table: UnsafeMutablePointer<Float>) {
         slots.withUnsafeBufferPointer { slots in
-            forEachBlock(layout.courseCount, TowerTrainer.courseBlock) { _, rows in
+            forEachDealtBlock(layout.courseCount) { rows in
                 batch.snapshot.backProject(
                     rows, slot: slots.baseAddress!, upstream: upstream.start, width: layout.width, into: table)
             }
         }
+        share(table, layout.courseCount, layout.width)
     }
 }

@@ -180,10 +180,19 @@ struct Validation {
     private func measureWarm(_ model: NCFAtTime, _ grid: [GridPoint]) -> [[Measured]] {
         let size = 64
         let blocks = (warm.count + size - 1) / size
-        let parts = workers.map(blocks) { block in
-            measureBlock(Array(warm[TowerBatch.rows(block, warm.count, size)]), model, grid)
+        // warm.count × grid.count
+        var all = [Measured](repeating: Measured(ndcg: 0, recall: 0), count: warm.count * grid.count)
+        all.withUnsafeMutableBufferPointer { all in
+            guard let all = all.baseAddress else { return }
+            workers.forEachOwn(blocks) { block in
+                let rows = TowerBatch.rows(block, warm.count, size)
+                for (g, part) in measureBlock(Array(warm[rows]), model, grid).enumerated() {
+                    for (row, measured) in zip(rows, part) { all[row * grid.count + g] = measured }
+                }
+            }
+            workers.share(all, items: blocks) { min($0 * size, warm.count) * grid.count }
         }
-        return grid.indices.map { g in parts.flatMap { $0[g] } }
+        return grid.indices.map { g in warm.indices.map { all[$0 * grid.count + g] } }
     }
 
     private func measureBlock(

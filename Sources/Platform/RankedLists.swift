@@ -37,7 +37,7 @@ package struct Candidates: Sendable, Equatable {
 }
 
 /// Which part of the one score a list rests on: a label derived from which parts were not zero, never a decision.
-package enum Rung: UInt8, Sendable, CaseIterable {
+package enum Rung: UInt8, Codable, Sendable, CaseIterable {
     /// The towers of NCF: there is a context.
     case towers = 0
     /// NCF's wide part without towers.
@@ -64,7 +64,7 @@ package enum Rung: UInt8, Sendable, CaseIterable {
 }
 
 /// Why an entry stands in a list.
-package enum Reason: UInt8, Sendable, CaseIterable {
+package enum Reason: UInt8, Codable, Sendable, CaseIterable {
     /// What is watched lately, by all.
     case popular = 0
     /// The same, for a learner with a segment.
@@ -85,7 +85,7 @@ package enum Reason: UInt8, Sendable, CaseIterable {
 }
 
 /// Why a list has fewer than k entries.
-package enum Shortness: UInt8, Sendable, CaseIterable {
+package enum Shortness: UInt8, Codable, Sendable, CaseIterable {
     case full = 0
     /// The catalogue has too few eligible courses that the learner did not watch.
     case catalogue = 1

@@ -2,7 +2,7 @@ import LinearAlgebra
 
 /// The distribution of watch time, by duration bucket of the course: counts in bins of log seconds, so integer and
 /// free of any order.
-package struct WatchTimeHistogram: Sendable, Equatable {
+package struct WatchTimeHistogram: Codable, Sendable, Equatable {
     /// Upper ends in seconds of the first buckets; then longer, then unknown duration.
     package static let bucketEnds: [Float] = [300, 1_800, 7_200]
     package static let bucketNames = ["under 5 min", "under 30 min", "under 2 h", "longer", "unknown duration"]

@@ -7,13 +7,18 @@ import Foundation
 /// One writer per run folder: an exclusive `flock` on `<run>/.lock`.
 ///
 /// Under make the lock is held by `flock … make`, whose open descriptor every stage inherits; such a stage finds that
-/// descriptor among its own and is already the holder. A stage started by hand opens and locks the file itself.
+/// descriptor among its own and is already the holder. A stage started by hand opens and locks the file itself. A launcher
+/// of ranks closes descriptors but keeps one itself: then make names the file that it has locked in its environment.
 package struct RunLock: ~Copyable {
     private let descriptor: Int32
     private let owned: Bool
 
+    /// Names the file locked by the make that a launcher of ranks was started by.
+    package static let variable = "LECTERN_LOCK"
+
+    /// - Parameter underLauncher: whether the lock may be held by the make above a launcher.
     /// - Throws: `.locked` if another process works on the run.
-    package init(run: String) throws {
+    package init(run: String, underLauncher: Bool = false) throws {
         let path = run + "/.lock"
         guard FileSystem.isFolder(run) else {
             throw LecternError.missing("\(run): no such run folder; make all creates it (or name another with --run)")
@@ -28,6 +33,10 @@ package struct RunLock: ~Copyable {
             close(opened)
             errno = code
             if code != EWOULDBLOCK { throw FileSystem.fail(path, "lock") }
+            if underLauncher, Self.isNamed(path) {
+                (descriptor, owned) = (-1, false)
+                return
+            }
             throw LecternError(
                 .locked, "\(path): another run of Lectern is working here; wait for it (make status tells who)")
         }
@@ -44,6 +53,13 @@ package struct RunLock: ~Copyable {
             }
         }
         return nil
+    }
+
+    private static func isNamed(_ path: String) -> Bool {
+        guard let name = getenv(variable).map({ String(cString: $0) }) else { return false }
+        var (wanted, named) = (stat(), stat())
+        return stat(path, &wanted) == 0 && stat(name, &named) == 0 && wanted.st_ino == named.st_ino
+            && wanted.st_dev == named.st_dev
     }
 
     deinit { if owned { close(descriptor) } }

@@ -7,20 +7,35 @@ package final class StageOutput: Sendable {
     package let run: String
     package let stage: String
     private let files = Mutex<[String: Manifest.File]>([:])
+    private let silent: Mutex<Bool>
 
     package var partialPath: String { "\(run)/\(stage).partial" }
+
+    /// Whether writing does nothing: another process writes what this one is told to.
+    package var isSilent: Bool {
+        get { silent.withLock { $0 } }
+        set { silent.withLock { $0 = newValue } }
+    }
 
     /// Mends what a killed run left, then starts an empty partial folder.
     package init(run: String, stage: String) throws {
         (self.run, self.stage) = (run, stage)
+        silent = Mutex(false)
         try FileSystem.createFolder(run)
         try Self.repair(run: run, stage: stage)
         try FileSystem.createFolder(partialPath)
     }
 
+    /// Joins an output that another process has begun and will commit; silent at first.
+    package init(joining run: String, stage: String) {
+        (self.run, self.stage) = (run, stage)
+        silent = Mutex(true)
+    }
+
     /// Writes a shard as `<name>` (ending in `.safetensors.gz`), flushed to disk. Safe from several threads.
     /// - Parameter stored: not compressed, only framed.
     package func write(_ shard: ShardBuilder, as name: String, stored: Bool = false) throws {
+        if isSilent { return }
         let bytes = shard.encoded()
         guard bytes.count <= Shard.maximumBytes else {
             throw LecternError(
@@ -37,6 +52,7 @@ package final class StageOutput: Sendable {
 
     /// Writes any other file. Unlisted files (statistics) are exempt from byte equality and not in the manifest.
     package func write(_ bytes: [UInt8], as name: String, listed: Bool = true, rows: Int? = nil) throws {
+        if isSilent { return }
         try place(bytes, name)
         if listed { record(name, Manifest.File(rows: rows, bytes: bytes.count, sha256: Digest.sha256(bytes))) }
     }
@@ -83,6 +99,9 @@ package final class StageOutput: Sendable {
 
     /// Files listed so far.
     package var listed: [String: Manifest.File] { files.withLock { $0 } }
+
+    /// Lists files that another process wrote.
+    package func list(_ others: [String: Manifest.File]) { for (name, file) in others { record(name, file) } }
 
     /// Writes the manifest last and puts the folder in its place. Nothing after this may fail the stage.
     /// - Parameter nested: manifests of subfolders: what lies there is listed in them, not in the stage's own, so that

@@ -65,6 +65,14 @@ package enum StageName: String, CaseIterable, Sendable {
         }
     }
 
+    /// Whether ranks share the work of the stage; of the others rank 0 does all, while the rest sleep.
+    package var isDealt: Bool {
+        switch self {
+        case .importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .blend, .exportTopK: true
+        case .prepareRun, .trainGLMix, .evaluate, .renderReport, .publishRun: false
+        }
+    }
+
     package func concerns(_ parameter: Parameter) -> Bool {
         parameters.contains(parameter.section) || parameters.contains(parameter.path)
     }

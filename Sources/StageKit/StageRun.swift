@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LinearAlgebra
 import Logging
+import Ranks
 import Shards
 
 #if canImport(Glibc)
@@ -13,7 +14,10 @@ package final class StageRun {
     package let name: StageName
     package let run: String
     package let slice: Slice
+    /// The threads of this process.
     package let workers: Workers
+    /// Those that share this stage's work; this process alone if the stage is not dealt.
+    package let ranks: Ranks
     package let log: Logger
     package let output: StageOutput
     /// Filled in by the stage: as_of, newest_event, catalogue (taken from the inputs), counts, facts.
@@ -31,9 +35,12 @@ package final class StageRun {
         run = options.run
         self.log = log
         workers = Workers(count: options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount))
+        ranks = name.isDealt ? .world : .one
         BLAS.useOneThread()
         slice = try Slice(stage: name, path: options.config ?? "\(run)/config/\(Slice.fileName(name))")
-        output = try StageOutput(run: run, stage: name.folder)
+        output =
+            Ranks.world.isFirst
+            ? try StageOutput(run: run, stage: name.folder) : StageOutput(joining: run, stage: name.folder)
         manifest = Manifest(
             stage: name.rawValue, release: Lectern.release, config: slice.digest, asOf: 0, newestEvent: 0)
         log.debug("OpenBLAS kernels: \(BLAS.coreName)")
@@ -122,6 +129,13 @@ package final class StageRun {
     package func count(_ key: String, _ value: Int) { manifest.counts[key, default: 0] += value }
 
     func finish() throws {
+        let parts = exchangeParts()
+        if Ranks.world.isFirst { try commit(parts) }
+        _ = Ranks.world.exchange([])
+    }
+
+    private func commit(_ parts: [Part]) throws {
+        for part in parts.dropFirst() { output.list(part.files) }
         let seconds = ProcessInfo.processInfo.systemUptime - start
         let peak = Self.peakMemory()
         var stats: [String: Value] = [
@@ -129,11 +143,13 @@ package final class StageRun {
             "blas_core": .text(BLAS.coreName),
         ]
         stats["steps"] = .list(timings.map { .map(["name": .text($0.0), "seconds": .number($0.1)]) })
+        if parts.count > 1 { stats["ranks"] = .list(parts.map(\.statistics)) }
         try output.write(Value.map(stats).jsonBytes(), as: "stats.json", listed: false)
         try output.commit(manifest, nested: nested)
         for path in removedAfterCommit { try? FileSystem.removeAll(path) }
         let counts = manifest.counts.keys.sorted().map { "\($0) \(manifest.counts[$0]!)" }.joined(separator: ", ")
-        log.info("done: \(counts); \(Self.seconds(seconds)), peak memory \(peak >> 20) MiB")
+        let together = parts.count > 1 ? ", \(parts.count) ranks" : ""
+        log.info("done: \(counts); \(Self.seconds(seconds)), peak memory \(peak >> 20) MiB\(together)")
     }
 
     static func seconds(_ value: Double) -> String { String(format: "%.1f s", value) }
@@ -150,30 +166,40 @@ package final class StageRun {
 private let leastMemory = 48 << 20
 
 /// Runs a stage from lock to summary, and ends the process with the documented exit code: the only place that does.
+/// Of several ranks the first holds the lock, commits and talks.
 package func runStage(_ name: StageName, _ options: StageOptions, _ body: (StageRun) throws -> Void) throws {
-    try reportingErrors(name.rawValue, options.talk, run: options.run) { log in
-        let lock = try RunLock(run: options.run)
-        try Memory.require(leastMemory, for: name.rawValue)
-        let stage = try StageRun(name, options, log)
-        do {
-            try body(stage)
-            try stage.finish()
-        } catch {
-            stage.output.abandon()
-            throw error
+    let ranks = Ranks.world
+    let isFirst = Ranks.launchedRank == 0
+    try reportingErrors(name.rawValue, options.talk, run: isFirst ? options.run : nil, isMute: !isFirst) { log in
+        try ranks.endingTogether(name, run: options.run, log) {
+            let lock = isFirst ? try RunLock(run: options.run, underLauncher: ranks.areSeveral) : nil
+            try Memory.require(leastMemory, for: name.rawValue)
+            // The others join an output that the first has begun.
+            if !isFirst { try ranks.requireSameKernels() }
+            let stage = try StageRun(name, options, log)
+            if isFirst { try ranks.requireSameKernels() }
+            do {
+                if isFirst || name.isDealt { try body(stage) }
+                try stage.finish()
+            } catch {
+                if isFirst { stage.output.abandon() }
+                throw error
+            }
+            if isFirst { FailureNote.clear(run: options.run, stage: name.rawValue) }
+            _ = consume lock
         }
-        FailureNote.clear(run: options.run, stage: name.rawValue)
-        _ = consume lock
     }
 }
 
 /// Turns errors into one line and an exit code. For executables that are no stages (`run` is nil there).
+/// - Parameter isMute: another process says everything.
 package func reportingErrors(
-    _ label: String, _ talk: TalkOptions, run: String? = nil, _ body: (Logger) throws -> Void
+    _ label: String, _ talk: TalkOptions, run: String? = nil, isMute: Bool = false, _ body: (Logger) throws -> Void
 ) throws {
     signal(SIGPIPE, SIG_IGN)
     var log = Logger(label: label) { StandardErrorHandler(label: $0, format: talk.logFormat) }
     if talk.quiet { log.logLevel = .warning }
+    if isMute { log.logLevel = .critical }
     explainTraps(label, talk, run)
     do {
         try body(log)
@@ -186,15 +212,17 @@ package func reportingErrors(
 }
 
 private func explainTraps(_ label: String, _ talk: TalkOptions, _ run: String?) {
+    let ranks = Ranks.world
     let message =
-        "trapped: a bug of ours (please report it), or no more memory to be had: the limits are \(Memory.limits)"
+        (ranks.areSeveral ? "rank \(ranks.rank) on \(ranks.host): " : "")
+        + "trapped: a bug of ours (please report it), or no more memory to be had: the limits are \(Memory.limits)"
     let line = StandardErrorHandler(label: label, format: talk.logFormat).line(.error, message)
     let note = run.flatMap { FileSystem.isFolder($0) ? FailureNote.path($0) : nil }
     Trap.explain(
         line: line + "\n", note: FailureNote.bytes(stage: label, code: .ourBug, message: message), path: note)
 }
 
-private func explained(_ error: any Error) -> (Shards.ExitCode, String) {
+func explained(_ error: any Error) -> (Shards.ExitCode, String) {
     if let known = error as? LecternError { return (known.code, known.message) }
     return (.ourBug, "unexpected: \(error); please report this")
 }

@@ -22,7 +22,7 @@ struct FinalRanking {
     }
 
     /// Variances of the sampled learners of a shard, and how many learners and entries were ranked.
-    private struct Tally {
+    private struct Tally: Codable {
         var ncf: [Double] = []
         var glmix: [Double] = []
         var learners = 0
@@ -33,8 +33,8 @@ struct FinalRanking {
     func write() throws {
         let stage = inputs.stage
         stage.count("eligible courses", courses.eligibleCount)
-        let progress = stage.progress("rank", total: inputs.shards, unit: "shards")
-        let tallies = try inputs.workers.map(inputs.shards) { shard -> Tally in
+        let progress = stage.progress("rank", total: stage.allWorkers.own(inputs.shards).count, unit: "shards")
+        let tallies = try stage.deal(inputs.shards) { shard -> Tally in
             let tally = try write(shard)
             progress.advance(1)
             return tally

@@ -35,7 +35,9 @@ struct BuildCooccurrence: ParsableCommand {
             let moments = try stage.step("read moments") { try WatchedShards.allMoments(watched) }
             let builder = SnapshotBuilder(
                 stage: stage, moments: moments, courses: courses, history: windows.history, settings: settings)
-            try stage.step("similarity and wide") { try builder.writeAll(windows.cowatchTimes) }
+            let entries = try stage.step("similarity and wide") { try builder.writeAll(windows.cowatchTimes) }
+            stage.count("neighbours", entries.neighbours)
+            if let wide = entries.wide { stage.count("wide entries", wide) }
             stage.count("courses", courses)
             stage.count("snapshots", windows.cowatchTimes.count)
             stage.manifest.facts["wide"] = .text(settings.wide.kind.rawValue)
@@ -79,7 +81,22 @@ struct SnapshotBuilder {
     let history: Int64
     let settings: CoWatchSettings
 
-    func writeAll(_ times: [Int64]) throws {
+    struct Entries: Codable {
+        var neighbours = 0
+        /// nil: no sparse wide matrix.
+        var wide: Int?
+    }
+
+    /// Snapshots are dealt to ranks.
+    func writeAll(_ times: [Int64]) throws -> Entries {
+        try stage.dealRanges(times.count) { try write(Array(times[$0])) }.reduce(into: Entries()) { sum, part in
+            sum.neighbours += part.neighbours
+            if let wide = part.wide { sum.wide = (sum.wide ?? 0) + wide }
+        }
+    }
+
+    private func write(_ times: [Int64]) throws -> Entries {
+        var entries = Entries()
         let progress = stage.progress("snapshots", total: times.count, unit: "snapshots")
         var start = 0
         while start < times.count {
@@ -93,10 +110,11 @@ struct SnapshotBuilder {
                 for i in batch.indices { snapshots[i].wide = wide[i] }
             }
             try stage.workers.forEach(2 * batch.count) { try write(snapshots[$0 / 2], wide: $0 % 2 == 1) }
-            count(snapshots)
+            for snapshot in snapshots { count(snapshot, in: &entries) }
             start += batch.count
             progress.advance(batch.count)
         }
+        return entries
     }
 
     private func matrix(_ time: Int64) -> WatchMatrix {
@@ -126,11 +144,9 @@ struct SnapshotBuilder {
         }
     }
 
-    private func count(_ snapshots: [CoWatchSnapshot]) {
-        for snapshot in snapshots {
-            // The diagonal is no neighbour.
-            stage.count("neighbours", snapshot.similarity.columns.count - courses)
-            if case .sparse(let rows) = snapshot.wide { stage.count("wide entries", rows.columns.count) }
-        }
+    private func count(_ snapshot: CoWatchSnapshot, in entries: inout Entries) {
+        // The diagonal is no neighbour.
+        entries.neighbours += snapshot.similarity.columns.count - courses
+        if case .sparse(let rows) = snapshot.wide { entries.wide = (entries.wide ?? 0) + rows.columns.count }
     }
 }

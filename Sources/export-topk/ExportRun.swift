@@ -26,7 +26,9 @@ struct ExportRun: ParsableCommand {
             let inputs = try stage.step("read logs and models") { try ExportInputs(stage) }
             let formats = try ServingFiles(inputs)
             let tallies = try stage.step("lists") {
-                try stage.workers.map(inputs.shards) { try ShardExport(inputs, shard: $0).write(formats) }
+                try stage.deal(inputs.shards, alone: formats.isOneFile) {
+                    try ShardExport(inputs, shard: $0).write(formats)
+                }
             }
             try stage.step("defaults") { try DefaultLists(inputs).write(formats) }
             try stage.step("related courses") { try RelatedLists(inputs).write(formats) }
@@ -39,7 +41,7 @@ struct ExportRun: ParsableCommand {
 }
 
 /// What is counted over all lists.
-struct ListTally {
+struct ListTally: Codable {
     var rungs: [Rung: Int] = [:]
     var shortness: [Shortness: Int] = [:]
     var reasons: [Reason: Int] = [:]

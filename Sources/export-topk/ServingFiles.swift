@@ -18,12 +18,14 @@ struct ServingFiles {
     private let files: Int
 
     private static let staging = "staging.sqlite"
+    /// Whether all lists go into one file, which one rank must write.
+    var isOneFile: Bool { formats.contains("sqlite") }
 
     init(_ inputs: ExportInputs) throws {
         (stage, catalogue, formats) = (inputs.stage, inputs.catalogue, inputs.settings.formats)
         files = inputs.shards + 2
         redis = Redis(version: Self.version(inputs.stage), secondsToLive: inputs.settings.redisSeconds)
-        guard formats.contains("sqlite") else {
+        guard formats.contains("sqlite"), inputs.stage.ranks.isFirst else {
             sqlite = nil
             return
         }

@@ -27,7 +27,7 @@ struct FilterWatches: ParsableCommand {
         try runStage(.filterWatches, options) { stage in
             let logs = try stage.input(.importLogs)
             let catalogue = try LogsShards.catalogue(logs)
-            let source = WatchSource(logs: logs, duration: catalogue.duration, workers: stage.workers)
+            let source = WatchSource(logs: logs, duration: catalogue.duration, stage: stage)
             let settings = FilterSettings(stage.slice)
             let decided = try stage.step("choose windows") {
                 try chooseWindows(source, settings, asOf: stage.manifest.asOf)
@@ -44,16 +44,16 @@ struct FilterWatches: ParsableCommand {
 
     private func writeMoments(_ source: WatchSource, _ decided: Decision, _ stage: StageRun) throws {
         let thresholds = decided.thresholds(source.duration)
-        let counts = try stage.workers.map(source.shards) { shard in
+        let counts = try stage.deal(source.shards) { shard in
             let (watches, learners) = try source.watches(shard)
             let (moments, bots) = decided.filter.moments(watches, learners: learners, thresholds: thresholds)
             try stage.write(WatchedShards.encode(moments), as: WatchedShards.moments(shard, of: source.shards))
-            return (watches.count, moments.courses.count, bots.count)
+            return [watches.count, moments.courses.count, bots.count]
         }
-        for (read, kept, bots) in counts {
-            stage.count("watches read", read)
-            stage.count("moments", kept)
-            stage.count("learners dropped as bots", bots)
+        for shard in counts {
+            stage.count("watches read", shard[0])
+            stage.count("moments", shard[1])
+            stage.count("learners dropped as bots", shard[2])
         }
     }
 

@@ -1,4 +1,3 @@
-import LinearAlgebra
 import Platform
 import ShardKinds
 import Shards
@@ -34,11 +33,11 @@ struct FilterSettings {
 struct WatchSource {
     let logs: StageInput
     let duration: [Float?]
-    let workers: Workers
+    let stage: StageRun
     let shards: Int
 
-    init(logs: StageInput, duration: [Float?], workers: Workers) {
-        (self.logs, self.duration, self.workers) = (logs, duration, workers)
+    init(logs: StageInput, duration: [Float?], stage: StageRun) {
+        (self.logs, self.duration, self.stage) = (logs, duration, stage)
         shards = logs.names("learners").count
     }
 
@@ -95,6 +94,12 @@ func chooseWindows(_ source: WatchSource, _ settings: FilterSettings, asOf: Int6
     return Decision(filter: chosen.filter, histogram: chosen.histogram, windows: windows)
 }
 
+private struct MeasuredShard: Codable {
+    var first: Int64?
+    var last: Int64?
+    var learners: Int
+}
+
 private struct Measured {
     var filter: WatchFilter
     var histogram: WatchTimeHistogram
@@ -118,12 +123,12 @@ private func measure(
             keepsUnknown: settings.keepsUnknown, maxCoursesPerLearner: settings.maxCourses)
     }
     let thresholds = filters.map { source.duration.map($0.threshold) }
-    let parts = try source.workers.map(source.shards) { shard in
+    let parts = try source.stage.deal(source.shards) { shard in
         let (watches, learners) = try source.watches(shard)
         return windows.indices.map { i in
             let (moments, _) = filters[i].moments(watches, learners: learners, thresholds: thresholds[i])
             let active = (0..<learners).count { !moments.range($0, from: asOf - windows[i], to: asOf).isEmpty }
-            return (first: moments.times.min(), last: moments.times.max(), learners: active)
+            return MeasuredShard(first: moments.times.min(), last: moments.times.max(), learners: active)
         }
     }
     var measured: [Int64: Measured] = [:]
@@ -137,7 +142,7 @@ private func measure(
 
 /// Of the watches before each of some times, in one pass.
 private func histograms(_ source: WatchSource, ends: [Int64]) throws -> [WatchTimeHistogram] {
-    let parts = try source.workers.map(source.shards) { shard in
+    let parts = try source.stage.deal(source.shards) { shard in
         var histograms = ends.map { _ in WatchTimeHistogram() }
         let (watches, _) = try source.watches(shard)
         for row in 0..<watches.count {

@@ -44,7 +44,8 @@ struct ImportLogs: ParsableCommand {
 
     func run() throws {
         try runStage(.importLogs, options) { stage in
-            let spillFolder = stage.output.partialPath + "/spill"
+            // Every rank reads all files; what is dealt is the writing.
+            let spillFolder = stage.output.partialPath + "/spill-\(stage.ranks.rank)"
             try FileSystem.createFolder(spillFolder)
             let dataset = stage.slice.value("dataset").jsonBytes()
             let mapping = try DatasetMapping(

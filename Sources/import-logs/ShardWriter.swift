@@ -23,8 +23,8 @@ struct ShardWriter {
         if cut.hasSuppressions {
             try stage.write(LogsShards.encode(cut.generalSuppressions), as: LogsShards.generalSuppressions)
         }
-        let progress = stage.progress("write", total: cut.shards, unit: "shards")
-        try stage.workers.forEach(cut.shards) { shard in
+        let progress = stage.progress("write", total: stage.allWorkers.own(cut.shards).count, unit: "shards")
+        try stage.dealEach(cut.shards) { shard in
             try write(shard)
             progress.advance()
         }

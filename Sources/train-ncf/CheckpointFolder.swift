@@ -35,14 +35,15 @@ struct CheckpointFolder {
         ]
         self.identity = identity
         stage.removedAfterCommit.append(path)
-        try StageOutput.repair(run: stage.run, stage: Self.name)
+        if stage.ranks.isFirst { try StageOutput.repair(run: stage.run, stage: Self.name) }
     }
 
-    func remove() throws { try FileSystem.removeAll(path) }
+    func remove() throws { if stage.ranks.isFirst { try FileSystem.removeAll(path) } }
 
     // MARK: Writing
 
     func save(_ checkpoint: NCFCheckpoint) throws {
+        if !stage.ranks.isFirst { return }
         let output = try StageOutput(run: stage.run, stage: Self.name)
         let state = checkpoint.trainer
         var columns = ["weights": state.weights, "first": state.first, "second": state.second]
@@ -98,6 +99,17 @@ struct CheckpointFolder {
     }
 
     // MARK: Reading
+
+    /// As `load`, on every rank once the first has mended the folder; all ranks must find the same.
+    func loadTogether() throws -> NCFCheckpoint? {
+        _ = stage.ranks.exchange([])
+        let found = load()
+        let place = found.map { "epoch \($0.epoch) of the \($0.fit == nil ? "fit" : "refit")" } ?? "none"
+        if Set(stage.ranks.exchange(Array(place.utf8))).count > 1 {
+            throw LecternError(.ioError, "\(path): ranks do not read the same checkpoint; remove it and run make all")
+        }
+        return found
+    }
 
     /// The checkpoint that this training may go on from; nil (with a line, if there is one) where there is none.
     func load() -> NCFCheckpoint? {

@@ -35,7 +35,7 @@ struct NCFOutput {
             try stage.write(
                 NCFShards.encodeCourses(model.stored, ids: inputs.catalogue.ids), as: NCFShards.courses(fit))
             let count = model.learners.count
-            try stage.workers.forEach(count) { shard in
+            try stage.dealEach(count) { shard in
                 try stage.write(
                     NCFShards.encodeLearners(model.learners[shard]), as: NCFShards.learners(fit, shard, of: count))
             }
@@ -76,7 +76,7 @@ struct NCFOutput {
             NCFShards.encodeTowers(stored, definition: model.definition), as: NCFShards.towers(fit))
         try stage.write(NCFShards.encodeCourses(stored, ids: inputs.catalogue.ids), as: NCFShards.courses(fit))
         let shards = inputs.data.shards
-        try stage.workers.forEach(shards.count) { shard in
+        try stage.dealEach(shards.count) { shard in
             let vectors = model.towers.learnerVectors(
                 shards[shard], learners: Array(0..<shards[shard].learnerCount), at: model.time,
                 history: model.history, workers: Workers(count: 1))

@@ -52,9 +52,10 @@ struct TrainNCF: ParsableCommand {
     ) throws {
         let start = try WarmStartSource.read(stage, inputs, parameters)
         let training = NCFTraining(
-            data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.workers, start: start)
+            data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.allWorkers,
+            start: start)
         let checkpoints = try CheckpointFolder(stage, courses: inputs.data.courseCount, parameters)
-        let saved = checkpoints.load()
+        let saved = try checkpoints.loadTogether()
         do {
             let fit = try stage.step("fit") {
                 try training.fit(from: saved, save: checkpoints.save) { stage.say(report($0, "fit", parameters)) }
@@ -79,7 +80,7 @@ struct TrainNCF: ParsableCommand {
         _ stage: StageRun, _ inputs: NCFInputs, _ parameters: NCFParameters, _ output: NCFOutput
     ) throws {
         let training = IdTraining(
-            data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.workers)
+            data: inputs.data, windows: inputs.windows, parameters: parameters, workers: stage.allWorkers)
         let fit = try stage.step("fit") { try training.fit { stage.say(report($0, "fit", parameters)) } }
         let refit =
             stage.slice.boolean("ncf.refit")

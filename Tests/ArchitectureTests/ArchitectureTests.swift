@@ -5,7 +5,9 @@ import Foundation
 import Testing
 
 private let floors: [[String]] = [
-    ["COpenBLAS", "CLAPACKE", "CZlib", "CLibdeflate", "CSQLite", "CKernels"],
+    ["COpenBLAS", "CLAPACKE", "CZlib", "CLibdeflate", "CSQLite", "COpenMPI", "CKernels"],
+    ["CMPI"],
+    ["Ranks"],
     ["LinearAlgebra", "Shards"],
     ["Platform", "Metrics"],
     ["ShardKinds"],
