@@ -1,3 +1,5 @@
+import CKernels
+
 /// Compressed sparse rows: row i holds `columns[offsets[i]..<offsets[i+1]]` with `values` beside them, columns
 /// ascending unless a user says otherwise.
 package struct SparseRows: Sendable, Equatable {
@@ -46,5 +48,33 @@ package struct SparseRows: Sendable, Equatable {
             }
         }
         return SparseRows(columnCount: rowCount, offsets: starts, columns: outColumns, values: outValues)
+    }
+
+    /// Columns of the dense matrix of `multiply` are a multiple of this.
+    package static let lane = 16
+
+    /// out[l·row + r − first] = start[r] + own[l] + Σ_k self[r, k]·x[k][l] for a range of rows r: a product with a dense
+    /// matrix, transposed. One chain of fused multiply-adds per element in the stored order: the bits do not depend on
+    /// which rows and columns are asked for together.
+    /// - Parameters:
+    ///   - x: columnCount × lanes; 16, 32, 48 or 64 lanes.
+    ///   - own: one per lane.
+    ///   - out: lanes × row, written up to the next multiple of 16 after the range.
+    package func multiply(
+        _ rows: Range<Int>, start: UnsafePointer<Float>, own: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
+        lanes: Int, into out: UnsafeMutablePointer<Float>, row: Int
+    ) {
+        precondition(lanes % Self.lane == 0 && (1...4).contains(lanes / Self.lane) && rows.upperBound <= rowCount)
+        offsets.withUnsafeBufferPointer { offsets in
+            columns.withUnsafeBufferPointer { columns in
+                values.withUnsafeBufferPointer { values in
+                    offsets.withMemoryRebound(to: Int64.self) { offsets in
+                        lk_sparse_product(
+                            rows.count, lanes / Self.lane, offsets.baseAddress! + rows.lowerBound, columns.baseAddress,
+                            values.baseAddress, start + rows.lowerBound, own, x, out, row)
+                    }
+                }
+            }
+        }
     }
 }

@@ -57,6 +57,16 @@ package enum Vector {
         _ n: Int, _ x: UnsafePointer<Float>, atLeast threshold: Float, base: Int32,
         into out: UnsafeMutablePointer<Int32>
     ) -> Int { lk_select_ge(n, x, threshold, base, out) }
+    /// Indices (from `base`) and values of the elements of Σ_j weights[j]·columns[j] that are ≥ threshold (never a NaN);
+    /// `out` and `scores` have room for n.
+    @inline(__always)
+    package static func select(
+        _ n: Int, sumOf columns: UnsafeBufferPointer<UnsafePointer<Float>?>, _ weights: UnsafePointer<Float>,
+        atLeast threshold: Float, base: Int32, into out: UnsafeMutablePointer<Int32>,
+        scores: UnsafeMutablePointer<Float>
+    ) -> Int {
+        lk_select_sum(n, columns.count, columns.baseAddress!, weights, threshold, base, out, scores)
+    }
 }
 
 /// Adam (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1) over a whole parameter buffer in one fused pass.

@@ -31,6 +31,11 @@ package final class NCFAtTime: Sendable {
     package let trendOther: [Float]
     /// In the place of everything else: a model over ids.
     package let pairs: IdNetwork?
+    /// Trend and α·(course bias), for empty contexts and for the others: what a score begins with.
+    let startEmpty: [Float]
+    let startOther: [Float]
+    /// The course vectors, laid out for products with blocks of learners; nil if α is 0.
+    let factor: PackedFactor?
 
     /// - Parameters:
     ///   - snapshot: the newest at or before `time`.
@@ -57,6 +62,12 @@ package final class NCFAtTime: Sendable {
         (self.model, self.towers, self.time, self.history) = (model, towers, time, history)
         self.wide = model.gamma > 0 ? wide : .none
         (self.trendEmpty, self.trendOther) = (trendEmpty, trendOther)
+        let usesTowers = model.alpha != 0 && pairs == nil
+        factor = usesTowers ? PackedFactor(transposed: towers.courseVectors) : nil
+        func start(_ trend: [Float]) -> [Float] {
+            usesTowers ? zip(trend, towers.courseBias).map { $0 + model.alpha * $1 } : trend
+        }
+        (startEmpty, startOther) = (start(trendEmpty), start(trendOther))
     }
 
     package var courseCount: Int { trendEmpty.count }
@@ -102,36 +113,11 @@ package struct NCFScorer: CourseScorer {
 
     package func score(_ learners: Range<Int>, into out: UnsafeMutablePointer<Float>) {
         if let pairs = model.pairs { return score(learners, pairs, into: out) }
-        let (count, embedding) = (courseCount, learnerVectors.columns)
-        let (alpha, gamma) = (model.model.alpha, model.model.gamma)
-        var wide = WideRow(courseCount: count)
-        for (k, learner) in learners.enumerated() {
-            let context = self.context(learner)
-            let row = out + k * count
-            (context.isEmpty ? model.trendEmpty : model.trendOther).withUnsafeBufferPointer {
-                row.update(from: $0.baseAddress!, count: count)
-            }
-            if alpha != 0 {
-                model.towers.courseBias.withUnsafeBufferPointer {
-                    Vector.addScaled(count, alpha, $0.baseAddress!, to: row)
-                }
-            }
-            if gamma > 0 && !context.isEmpty {
-                moments.withSpan(context) {
-                    wide.fill($0, at: model.time, decay: model.model.linear.decay, matrix: model.wide)
-                }
-                wide.add(gamma, to: row)
-            }
-        }
-        if alpha == 0 { return }
-        learnerVectors.values.withUnsafeBufferPointer { u in
-            model.towers.courseVectors.values.withUnsafeBufferPointer { v in
-                BLAS.multiply(
-                    m: learners.count, n: count, k: embedding, alpha: alpha * model.model.towers.outputScale,
-                    u.baseAddress! + learners.lowerBound * embedding, lda: embedding, v.baseAddress!, ldb: embedding,
-                    transposeB: true, beta: 1, out, ldc: count)
-            }
-        }
+        NCFScoreBlock(self, learners).scores(learners: learners.count, courseCount: courseCount, into: out)
+    }
+
+    package func block(_ learners: Range<Int>) -> any ScoreBlock {
+        model.pairs == nil ? NCFScoreBlock(self, learners) : WholeRows(self, learners)
     }
 
     private func score(_ learners: Range<Int>, _ pairs: IdNetwork, into out: UnsafeMutablePointer<Float>) {

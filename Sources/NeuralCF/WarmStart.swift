@@ -10,8 +10,10 @@ package struct WarmStart: Sendable {
     ///   - ids: of the courses of this run, by number.
     ///   - earlierIds: of the earlier run's.
     package init(fit: Towers, refit: Towers, ids: [String], earlierIds: [String]) {
-        let number = Dictionary(zip(earlierIds, earlierIds.indices), uniquingKeysWith: { first, _ in first })
-        (self.fit, self.refit, earlier) = (fit, refit, ids.map { number[$0] })
+        // By bytes: Swift's strings are equal if they look alike.
+        let number = Dictionary(
+            zip(earlierIds.map { Array($0.utf8) }, earlierIds.indices), uniquingKeysWith: { first, _ in first })
+        (self.fit, self.refit, earlier) = (fit, refit, ids.map { number[Array($0.utf8)] })
     }
 }
 

@@ -106,6 +106,12 @@ struct WideRow: ~Copyable {
         if !isNonZero { clear() }
     }
 
+    /// The courses whose values may differ from 0; only of a sparse B.
+    var touchedCourses: UnsafeBufferPointer<UInt32> {
+        precondition(touchedCount >= 0, "a dense matrix touches every course")
+        return UnsafeBufferPointer(start: touched, count: touchedCount)
+    }
+
     /// out += factor · wide
     func add(_ factor: Float, to out: UnsafeMutablePointer<Float>) {
         if !isNonZero || factor == 0 { return }

@@ -25,8 +25,10 @@ extension ModelScores {
     /// One learner in so many tells how wide the models' scores spread now.
     static let varianceStride = 16
 
-    /// Scores all learners against all courses and keeps each one's best: scoring and selection are fused, so no
-    /// learner × course matrix is ever in memory.
+    /// Ranks every course for every learner and keeps each one's best.
+    ///
+    /// Which courses those are is decided by the blended score without what is the same for all courses of a learner;
+    /// that is added last, and should it round two scores into one, the smaller course number goes first.
     /// - Parameters:
     ///   - traits: one per learner of the group.
     ///   - candidates: how many courses are kept by the blended score.
@@ -35,22 +37,55 @@ extension ModelScores {
         _ blend: BlendModel, scales: ScoreScales, traits: [LearnerTraits], candidates: Int, alone: Int, workers: Workers
     ) -> [RankedLearner] {
         precondition(traits.count == learnerCount)
-        return map(workers: workers) { row in
-            let ncfAlone = row.best(alone, of: row.ncf)
-            let glmixAlone = row.best(alone, of: row.glmix)
-            let best = row.best(candidates, of: row.blend(blend.weights(traits[row.learner]), scales))
-            var parts = (ncf: [Float](), glmix: [Float](), recent: [Float]())
-            for course in best.courses {
-                let score = row.centred(course)
-                parts.ncf.append(score.ncf / scales.ncf)
-                parts.glmix.append(score.glmix / scales.glmix)
-                parts.recent.append(score.recent / scales.recent)
-            }
-            let variances = row.learner % Self.varianceStride == 0 ? row.variances : nil
-            return RankedLearner(
-                courses: best.courses, scores: best.scores, ncf: parts.ncf, glmix: parts.glmix, recent: parts.recent,
-                ncfAlone: ncfAlone, glmixAlone: glmixAlone, variances: variances.map { ($0.ncf, $0.glmix) })
+        let flags = [(courses.anyIsolated, courses.isolated), (courses.anyUnengaged, courses.unengaged)]
+        let columns = [courses.recent] + flags.filter(\.0).map(\.1)
+        let ranking = FusedRanking(
+            models: [ncf, glmix], columns: columns, eligible: courses.eligible, exclusions: exclusions,
+            lists: [
+                .alone(0, n: alone), .alone(1, n: alone),
+                RankedSum(n: candidates, of: Array(0..<2 + columns.count), keepsParts: true) { learner in
+                    let w = blend.weights(traits[learner])
+                    return [w.ncf / scales.ncf, w.glmix / scales.glmix, w.recent / scales.recent]
+                        + (courses.anyIsolated ? [w.isolated] : []) + (courses.anyUnengaged ? [w.unengaged] : [])
+                },
+            ], varianceStride: Self.varianceStride)
+        return ranking.map(workers: workers) { learner, found in
+            ranked(found, blend.weights(traits[learner]), scales, recentMean: recentMean(learner))
         }
+    }
+
+    private func recentMean(_ learner: Int) -> Double {
+        var (sum, count) = (courses.recentSum, courses.eligibleCount)
+        for course in exclusions[learner] where courses.eligible[Int(course)] {
+            sum -= Double(courses.recent[Int(course)])
+            count -= 1
+        }
+        return count == 0 ? 0 : sum / Double(count)
+    }
+
+    private func ranked(
+        _ found: FusedLists, _ w: ScoreWeights, _ scales: ScoreScales, recentMean: Double
+    ) -> RankedLearner {
+        let best = found.lists[2]
+        let means = (ncf: Float(found.means[0]), glmix: Float(found.means[1]), recent: Float(recentMean))
+        let constant =
+            w.intercept - w.ncf / scales.ncf * means.ncf - w.glmix / scales.glmix * means.glmix
+            - w.recent / scales.recent * means.recent
+        let scores = best.scores.map { $0 + constant }
+        var order = Array(best.courses.indices)
+        // Nearly always sorted already.
+        if order.dropFirst().contains(where: { scores[$0 - 1] == scores[$0] && best.courses[$0 - 1] > best.courses[$0] }
+        ) {
+            order.sort { (-scores[$0], best.courses[$0]) < (-scores[$1], best.courses[$1]) }
+        }
+        func alone(_ list: FusedLists.List) -> (courses: [UInt32], scores: [Float]) { (list.courses, list.scores) }
+        return RankedLearner(
+            courses: order.map { best.courses[$0] }, scores: order.map { scores[$0] },
+            ncf: order.map { (best.parts[0][$0] - means.ncf) / scales.ncf },
+            glmix: order.map { (best.parts[1][$0] - means.glmix) / scales.glmix },
+            recent: order.map { (courses.recent[Int(best.courses[$0])] - means.recent) / scales.recent },
+            ncfAlone: alone(found.lists[0]), glmixAlone: alone(found.lists[1]),
+            variances: found.variances.map { ($0[0], $0[1]) })
     }
 }
 

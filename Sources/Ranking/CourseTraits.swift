@@ -17,6 +17,8 @@ package struct CourseTraits: Sendable {
     /// 1 for courses without co-watches (engagements), else 0.
     let isolated: [Float]
     let unengaged: [Float]
+    /// Over eligible courses.
+    let recentSum: Double
     let anyIsolated: Bool
     let anyUnengaged: Bool
 
@@ -29,6 +31,7 @@ package struct CourseTraits: Sendable {
         ineligible = eligible.indices.filter { !eligible[$0] }.map { UInt32($0) }
         isolated = hasCoWatches.map { $0 ? 0 : 1 }
         unengaged = hasEngagements.map { $0 ? 0 : 1 }
+        recentSum = zip(recent, eligible).reduce(0.0) { $1.1 ? $0 + Double($1.0) : $0 }
         anyIsolated = hasCoWatches.contains(false)
         anyUnengaged = hasEngagements.contains(false)
     }

@@ -85,4 +85,11 @@ final class RowSelector {
         let ascending = bits & 0x8000_0000 != 0 ? ~bits : bits | 0x8000_0000
         return UInt64(~ascending) << 32 | UInt64(UInt32(bitPattern: course))
     }
+
+    /// The score of a key.
+    @inline(__always)
+    static func score(_ key: UInt64) -> Float {
+        let ascending = ~UInt32(truncatingIfNeeded: key >> 32)
+        return Float(bitPattern: ascending & 0x8000_0000 != 0 ? ascending & 0x7fff_ffff : ~ascending)
+    }
 }

@@ -146,8 +146,8 @@ package struct SQLiteReader {
 
     package init(path: String) throws { connection = try Connection(path, isReadOnly: true) }
 
-    /// The list of a learner, with the titles of its courses; nil: there is no such learner.
-    package func list(_ learner: String) throws -> (list: ServedList, titles: [String: String])? {
+    /// The list of a learner, with the titles of its courses by the bytes of their ids; nil: there is no such learner.
+    package func list(_ learner: String) throws -> (list: ServedList, titles: [[UInt8]: String])? {
         let about = try connection.prepare("SELECT rung, short FROM list WHERE learner = ?")
         about.bind(1, learner)
         guard try about.next() else { return nil }
@@ -159,13 +159,13 @@ package struct SQLiteReader {
             WHERE learner = ? ORDER BY rank
             """)
         rows.bind(1, learner)
-        var titles: [String: String] = [:]
+        var titles: [[UInt8]: String] = [:]
         while try rows.next() {
             let entry = ServedList.Entry(
                 course: rows.text(0)!, rank: rows.integer(1), score: Float(rows.number(2)),
                 listScore: Float(rows.number(3)), reason: rows.text(4), because: rows.text(5))
-            titles[entry.course] = rows.text(6)
-            if let because = entry.because, let title = rows.text(7) { titles[because] = title }
+            titles[Array(entry.course.utf8)] = rows.text(6)
+            if let because = entry.because, let title = rows.text(7) { titles[Array(because.utf8)] = title }
             list.entries.append(entry)
         }
         return (list, titles)

@@ -30,7 +30,7 @@ struct Explainer {
     private let response: ResponseExplainer
     /// Texts of what entries fit, and their codes.
     private(set) var fits: [String] = []
-    private var fitCodes: [String: UInt32] = [:]
+    private var fitCodes: [[UInt8]: UInt32] = [:]
 
     init(_ inputs: ExportInputs, shard: Int, learners: Learners) throws {
         let windows = inputs.windows
@@ -109,10 +109,12 @@ struct Explainer {
     }
 
     private mutating func code(_ text: String) -> UInt32 {
-        if let code = fitCodes[text] { return code }
+        // By bytes: Swift's strings are equal if they look alike.
+        let bytes = Array(text.utf8)
+        if let code = fitCodes[bytes] { return code }
         let code = UInt32(fits.count)
         fits.append(text)
-        fitCodes[text] = code
+        fitCodes[bytes] = code
         return code
     }
 }

@@ -82,7 +82,7 @@ extension Catalogue {
         let dictionary = dictionaries[column]?.values ?? []
         let codes = try Set(
             wanted.map { value in
-                guard let code = dictionary.firstIndex(of: value) else {
+                guard let code = dictionary.firstIndex(where: { $0.utf8.elementsEqual(value.utf8) }) else {
                     throw LecternError.configuration(
                         "\(parameter): no course has \"\(value)\" in column \"\(column)\"; remove it or mend it")
                 }

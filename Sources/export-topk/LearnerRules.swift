@@ -89,9 +89,9 @@ struct LearnerRules {
 
     private static func spoken(_ inputs: ExportInputs, _ learners: Learners) -> [Set<Int32>?] {
         let courses = inputs.catalogue.dictionaries["language"]?.values ?? []
-        let codes = Dictionary(uniqueKeysWithValues: courses.enumerated().map { ($1, Int32($0)) })
+        let codes = Dictionary(uniqueKeysWithValues: courses.enumerated().map { (Array($1.utf8), Int32($0)) })
         // A language without a course allows none of those that have one.
-        let own = (inputs.learnerDictionaries["language"]?.values ?? []).map { codes[$0] ?? -1 }
+        let own = (inputs.learnerDictionaries["language"]?.values ?? []).map { codes[Array($0.utf8)] ?? -1 }
         switch learners.attributes.columns["language"] {
         case .categorical(let values, let valid)?:
             return zip(values, valid).map { $1 ? [own[Int($0)]] : nil }

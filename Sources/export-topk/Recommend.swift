@@ -50,7 +50,8 @@ struct Recommend: ParsableCommand {
 private struct FoundList {
     let list: ServedList
     let kind: ListKind
-    let titles: [String: String]
+    /// By the bytes of course ids: Swift's strings are equal if they look alike.
+    let titles: [[UInt8]: String]
 
     init(_ learner: String, run: String, useSQLite: Bool) throws {
         let topk = try StageInput(run: run, stage: StageName.exportTopK.rawValue, folder: StageName.exportTopK.folder)
@@ -66,20 +67,19 @@ private struct FoundList {
             }
         } else if let found = try Self.inShard(learner, topk) {
             (list, kind) = (found, .learner)
-            titles = try Self.titles(run)
+            titles = try Self.titles(run, of: found)
             return
         }
-        list = try Self.unknown(topk)
-        kind = .segment
-        titles = try Self.titles(run)
+        let unknown = try Self.unknown(topk)
+        (list, kind) = (unknown, .segment)
+        titles = try Self.titles(run, of: unknown)
     }
 
     private static func inShard(_ learner: String, _ topk: StageInput) throws -> ServedList? {
         let count = topk.names("topk").count
         let number = LearnerHash.shard(LearnerHash.of(learner.utf8), of: count)
         let shard = try topk.shard(TopKShards.topk(number, of: count))
-        let ids = try shard.strings("id")
-        guard let row = position(learner, in: ids) else { return nil }
+        guard let row = position(learner, in: try shard.strings("id")) else { return nil }
         let fits = try LogsShards.dictionary(topk.shard(TopKShards.fits(number, of: count))).values
         return try served(TopKShards.lists(shard), row, key: learner, topk, fits: fits)
     }
@@ -108,12 +108,17 @@ private struct FoundList {
         return ServedList.list(top, row, key: key, courses: courses, fits: fits)
     }
 
-    /// Where logs/ was not published, ids must do.
-    private static func titles(_ run: String) throws -> [String: String] {
+    /// Titles of the courses that a list names. Where logs/ was not published, ids must do.
+    private static func titles(_ run: String, of list: ServedList) throws -> [[UInt8]: String] {
         guard FileSystem.exists("\(run)/\(StageName.importLogs.folder)/\(LogsShards.courses)") else { return [:] }
         let logs = try StageInput(run: run, stage: StageName.importLogs.rawValue, folder: StageName.importLogs.folder)
-        let catalogue = try LogsShards.catalogue(logs)
-        return Dictionary(uniqueKeysWithValues: zip(catalogue.ids, catalogue.titles))
+        let courses = try logs.shard(LogsShards.courses)
+        let (ids, titles) = (try courses.strings("id"), try courses.strings("title"))
+        var found: [[UInt8]: String] = [:]
+        for id in list.entries.flatMap({ [$0.course] + ($0.because.map { [$0] } ?? []) }) {
+            if let row = position(id, in: ids) { found[Array(id.utf8)] = titles.string(row) }
+        }
+        return found
     }
 
     var text: String {
@@ -136,7 +141,7 @@ private struct FoundList {
     }
 
     private func name(_ course: String) -> String {
-        let title = titles[course] ?? ""
+        let title = titles[Array(course.utf8)] ?? ""
         let text = title.isEmpty ? course : "\(course)  \(title)"
         return text.count > 70 ? text.prefix(69) + "…" : text
     }

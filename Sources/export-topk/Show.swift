@@ -61,7 +61,7 @@ private struct ShownLists {
 
     func find(_ id: String) throws -> Place {
         let shard = LearnerHash.shard(LearnerHash.of(id.utf8), of: shards)
-        guard let row = try ids(shard).firstIndex(of: id) else {
+        guard let row = try ids(shard).firstIndex(where: { $0.utf8.elementsEqual(id.utf8) }) else {
             throw LecternError.missing("\(topk.folder): no learner \"\(id)\"")
         }
         return (shard, row)

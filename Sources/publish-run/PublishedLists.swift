@@ -57,24 +57,31 @@ struct ListDifference: Sendable {
         var gone: [String] = []
         var overlap = 0.0
         var compared = 0
+
+        mutating func compare(_ row: Int, _ now: ArraySlice<UInt32>, _ before: [UInt32]) {
+            if !now.elementsEqual(before) { changed.append(row) }
+            if now.isEmpty || before.isEmpty { return }
+            overlap += Double(Set(now).intersection(before).count) / Double(max(now.count, before.count))
+            compared += 1
+        }
     }
 
     /// - Throws: `NotComparable`, and what is wrong with the lists of this run.
     init(_ now: PublishedLists, against before: PublishedLists, workers: Workers) throws {
         let courses = (now: try now.courses(), before: try Self.published { try before.courses() })
-        let numbers = Dictionary(uniqueKeysWithValues: courses.now.enumerated().map { ($1, UInt32($0)) })
+        // By bytes: Swift's strings are equal if they look alike.
+        let numbers = Dictionary(uniqueKeysWithValues: courses.now.enumerated().map { (Array($1.utf8), UInt32($0)) })
         // A course that is gone equals none of today's.
-        let today = courses.before.map { numbers[$0] ?? .max }
+        let today = courses.before.map { numbers[Array($0.utf8)] ?? .max }
         let parts: [Part]
         if now.shards == before.shards {
             parts = try workers.map(now.shards) { shard in
-                Self.compare(try now.shard(shard), Self.lists([try Self.published { try before.shard(shard) }], today))
+                Self.compare(try now.shard(shard), try Self.published { try before.shard(shard) }, today)
             }
         } else {
             let old = try (0..<before.shards).map { shard in try Self.published { try before.shard(shard) } }
             parts = try workers.map(now.shards) { shard in
-                let own = old.map { ids, top in Self.filter(ids, top, shard: shard, of: now.shards) }
-                return Self.compare(try now.shard(shard), Self.lists(own, today))
+                Self.compare(try now.shard(shard), Self.gathered(old, shard: shard, of: now.shards), today)
             }
         }
         changed = parts.map(\.changed)
@@ -92,46 +99,47 @@ struct ListDifference: Sendable {
         "\(changed.reduce(0) { $0 + $1.count }) lists changed, \(deleted.count) learners gone"
     }
 
-    private static func filter(
-        _ ids: [String], _ top: TopLists, shard: Int, of shards: Int
+    /// The lists of one of today's shards from shards that were cut otherwise.
+    private static func gathered(
+        _ old: [(ids: [String], top: TopLists)], shard: Int, of shards: Int
     ) -> (ids: [String], top: TopLists) {
-        var result = (ids: [String](), top: TopLists())
-        for (row, id) in ids.enumerated() where LearnerHash.shard(LearnerHash.of(id.utf8), of: shards) == shard {
-            result.ids.append(id)
-            result.top.lists.courses += top.lists[row]
-            result.top.lists.scores += top.lists.scores[top.lists.range(row)]
+        var rows: [(id: String, part: Int, row: Int)] = []
+        for (part, lists) in old.enumerated() {
+            for (row, id) in lists.ids.enumerated()
+            where LearnerHash.shard(LearnerHash.of(id.utf8), of: shards) == shard {
+                rows.append((id, part, row))
+            }
+        }
+        rows.sort { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
+        var result = (ids: rows.map(\.id), top: TopLists())
+        for (_, part, row) in rows {
+            let lists = old[part].top.lists
+            result.top.lists.courses += lists[row]
+            result.top.lists.scores += lists.scores[lists.range(row)]
             result.top.lists.offsets.append(result.top.lists.courses.count)
         }
         return result
     }
 
-    private static func lists(
-        _ parts: [(ids: [String], top: TopLists)], _ today: [UInt32]
-    ) -> [String: [UInt32]] {
-        var lists: [String: [UInt32]] = [:]
-        for (ids, top) in parts {
-            for (row, id) in ids.enumerated() { lists[id] = top.lists[row].map { today[Int($0)] } }
-        }
-        return lists
-    }
-
+    /// Both in the order of the ids' bytes, as shards are: one walk over the two.
     private static func compare(
-        _ now: (ids: [String], top: TopLists), _ before: [String: [UInt32]]
+        _ now: (ids: [String], top: TopLists), _ before: (ids: [String], top: TopLists), _ today: [UInt32]
     ) -> Part {
         var part = Part()
+        var old = 0
         for (row, id) in now.ids.enumerated() {
-            let list = now.top.lists[row]
-            guard let old = before[id] else {
+            while old < before.ids.count, before.ids[old].utf8.lexicographicallyPrecedes(id.utf8) {
+                part.gone.append(before.ids[old])
+                old += 1
+            }
+            guard old < before.ids.count, before.ids[old].utf8.elementsEqual(id.utf8) else {
                 part.changed.append(row)
                 continue
             }
-            if !list.elementsEqual(old) { part.changed.append(row) }
-            if list.isEmpty || old.isEmpty { continue }
-            part.overlap += Double(Set(list).intersection(old).count) / Double(max(list.count, old.count))
-            part.compared += 1
+            part.compare(row, now.top.lists[row], before.top.lists[old].map { today[Int($0)] })
+            old += 1
         }
-        let known = Set(now.ids)
-        part.gone = before.keys.filter { !known.contains($0) }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        part.gone += before.ids[old...]
         return part
     }
 }

@@ -69,12 +69,15 @@ struct PriorRun {
             result.offsets = [Int](repeating: 0, count: entities.count + 1)
             return (result, [])
         }
-        let feature = Dictionary(zip(features, features.indices), uniquingKeysWith: { first, _ in first })
-        let renamed = posterior.features.map { feature[$0] }
-        let entity = Dictionary(
-            zip(posterior.entities, posterior.entities.indices), uniquingKeysWith: { first, _ in first })
+        // By bytes: Swift's strings are equal if they look alike.
+        func places(_ names: [String]) -> [[UInt8]: Int] {
+            Dictionary(zip(names.map { Array($0.utf8) }, names.indices), uniquingKeysWith: { first, _ in first })
+        }
+        let feature = places(features)
+        let renamed = posterior.features.map { feature[Array($0.utf8)] }
+        let entity = places(posterior.entities)
         for id in entities {
-            let known = entity[id].map { posterior.coefficients.range($0) } ?? 0..<0
+            let known = entity[Array(id.utf8)].map { posterior.coefficients.range($0) } ?? 0..<0
             let found = known.compactMap { at in
                 renamed[Int(posterior.coefficients.features[at])].map { (feature: $0, at: at) }
             }.sorted { $0.feature < $1.feature }

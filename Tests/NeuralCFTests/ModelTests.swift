@@ -131,7 +131,21 @@ import Testing
         all.withUnsafeMutableBufferPointer { scorer.score(0..<scorer.learnerCount, into: $0.baseAddress!) }
         for learner in [0, 7, scorer.learnerCount - 1] {
             let row = all[learner * scorer.courseCount..<(learner + 1) * scorer.courseCount]
-            for (a, b) in zip(row, scores(scorer, learner)) { #expect(abs(a - b) < 1e-5) }
+            #expect(Array(row) == scores(scorer, learner))
+            #expect(Array(row) == tiled(scorer, learner, together: 5))
+        }
+    }
+
+    /// A learner's scores out of a block with its neighbours, tile by tile.
+    private func tiled(_ scorer: NCFScorer, _ learner: Int, together: Int) -> [Float] {
+        let first = max(0, learner - together + 1)
+        let block = scorer.block(first..<learner + 1)
+        let rows = learner + 1 - first
+        return stride(from: 0, to: scorer.courseCount, by: 16).flatMap { course -> ArraySlice<Float> in
+            let wanted = course..<min(course + 16, scorer.courseCount)
+            var tile = [Float](repeating: .nan, count: rows * 32)
+            tile.withUnsafeMutableBufferPointer { block.scores(of: wanted, into: $0.baseAddress!, row: 32) }
+            return tile[(rows - 1) * 32..<(rows - 1) * 32 + wanted.count]
         }
     }
 

@@ -74,6 +74,48 @@ private let seed: UInt64 = 11
         #expect(one == ranked(3))
     }
 
+    /// What the guessed threshold is drawn from misleads: every sixteenth panel of 16 courses is far better (then the
+    /// threshold keeps nearly all others out, and the list must still be filled) or far worse than the rest.
+    @Test(arguments: [8, -8] as [Float]) func aMisleadingSampleChangesNothing(_ shift: Float) {
+        let (learners, courses) = (50, 4_096)
+        // Panels 4, 12, 20, … of 256 are sampled (the middles of 32 parts).
+        @Sendable func score(_ l: Int, _ c: Int) -> Float { noise(seed, l, c) + (c / 16 % 8 == 4 ? shift : 0) }
+        let ranking = FusedRanking(
+            models: [FunctionScorer(learnerCount: learners, courseCount: courses, value: score)],
+            eligible: [Bool](repeating: true, count: courses), exclusions: sets((0..<learners).map { [UInt32($0)] }),
+            lists: [.alone(0, n: 700)])
+        let found = ranking.map(workers: Workers(count: 2)) { $1.lists[0].courses }
+        for l in 0..<learners {
+            #expect(found[l] == twin({ score(l, $0) }, (0..<courses).filter { $0 != l }, 700), "learner \(l)")
+        }
+    }
+
+    /// Each course is better than all before it, or all are equal: what is kept overflows again and again.
+    @Test(arguments: [1, 0] as [Float]) func risingAndEqualScores(_ slope: Float) {
+        let courses = 20_000
+        let ranking = FusedRanking(
+            models: [FunctionScorer(learnerCount: 2, courseCount: courses) { l, c in slope * Float(c) - Float(l) }],
+            eligible: [Bool](repeating: true, count: courses), exclusions: sets([[], [3, 19_999]]),
+            lists: [.alone(0, n: 10)])
+        let found = ranking.map(workers: Workers(count: 1)) { ($1.lists[0].courses, $1.means[0]) }
+        let best = slope == 1 ? (0..<12).map { UInt32(19_999 - $0) } : (0..<12).map { UInt32($0) }
+        #expect(found[0].0 == Array(best[0..<10]))
+        #expect(found[1].0 == Array(best.filter { $0 != 3 && $0 != 19_999 }[0..<10]))
+        #expect(abs(found[0].1 - Double(slope) * 9_999.5) < 0.01)
+        #expect(abs(found[1].1 - Double(slope) * (199_990_000 - 20_002) / 19_998 + 1) < 0.01)
+    }
+
+    @Test func variancesAreOfAllowedCourses() {
+        // Allowed: 1, 2, 6 with mean 3: (4 + 1 + 9)/3.
+        let ranking = FusedRanking(
+            models: [FunctionScorer(learnerCount: 1, courseCount: 5) { [1, 100, 2, 100, 6][$1 + $0] }],
+            eligible: [true, false, true, true, true], exclusions: sets([[3]]), lists: [.alone(0, n: 2)],
+            varianceStride: 1)
+        let found = ranking.map(workers: Workers(count: 1)) { $1 }[0]
+        #expect(found.means == [3])
+        #expect(abs(found.variances![0] - 14 / 3) < 1e-9)
+    }
+
     @Test func partsAreStandardisedScores() {
         // Three allowed courses with NCF scores 1, 2, 6 (mean 3), GLMix 0, 0, 3 (mean 1), recent 0, 3, 0 (mean 1);
         // course 1 is ineligible, course 3 watched.

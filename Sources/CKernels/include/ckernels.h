@@ -35,6 +35,7 @@ double lk_log1pexp(double x);
 #include "ckernels_cowatch.h"
 #include "ckernels_glmix.h"
 #include "ckernels_product.h"
+#include "ckernels_ranking.h"
 #include "ckernels_tower.h"
 #include "ckernels_csv.h"
 #endif

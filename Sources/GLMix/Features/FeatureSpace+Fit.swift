@@ -70,12 +70,13 @@ extension FeatureSpace {
         guard let left = learners.dictionaries[a], let right = courses.dictionaries[b] else {
             throw GLMixError.badFeature(line, reason: "both columns must be there and be categorical or lists")
         }
-        let codes = Dictionary(uniqueKeysWithValues: right.values.enumerated().map { ($1, Int32($0)) })
+        let codes = Dictionary(uniqueKeysWithValues: right.values.enumerated().map { (Array($1.utf8), Int32($0)) })
         let crossed = crosses.last.map { $0.base + $0.count } ?? 0
         let base = matches.last.map { $0.base + MatchBlock.count } ?? crossed
         matches.append(
             MatchBlock(
-                learnerColumn: a, courseColumn: b, courseCodeOf: left.values.map { codes[$0] ?? -1 }, base: base))
+                learnerColumn: a, courseColumn: b, courseCodeOf: left.values.map { codes[Array($0.utf8)] ?? -1 },
+                base: base))
     }
 
     /// The features of `features: auto`: every categorical, list and numeric column with 2 to `mostValues` values;

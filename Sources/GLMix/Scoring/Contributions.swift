@@ -136,11 +136,14 @@ package final class ResponseExplainer {
     }
 
     private func addResponders(_ c: Int, _ add: (Contribution.Kind, Double, Bool) -> Void) {
-        let side = scorer.predictor.learnerSide
+        let g = scorer.predictor.responders
+        var to = g.offsets[c]
         for at in own.range(learner) {
             let feature = Int(own.columns[at])
-            if feature >= means.learnerNameable.count { continue }
-            let away = side.value(feature, c) - means.responders[feature]
+            if feature >= means.learnerNameable.count { break }
+            while to < g.offsets[c + 1], Int(g.columns[to]) < feature { to += 1 }
+            let isThere = to < g.offsets[c + 1] && Int(g.columns[to]) == feature
+            let away = (isThere ? g.values[to] : 0) - means.responders[feature]
             if away != 0 {
                 add(.responders(feature), Double(own.values[at] * away), means.learnerNameable[feature])
             }
@@ -238,10 +241,10 @@ package struct CourseMeans: Sendable {
         let rows = predictor.courseRows
         for at in rows.columns.indices { sums[Int(rows.columns[at])] += Double(rows.values[at]) }
         course = sums.map { $0 / courses }
-        let side = predictor.learnerSide.all
-        responders = (0..<side.rowCount).map { feature in
-            Float(side.range(feature).reduce(0.0) { $0 + Double(side.values[$1]) } / courses)
-        }
+        let g = predictor.responders
+        var responders = [Double](repeating: 0, count: g.columnCount)
+        for at in g.columns.indices { responders[Int(g.columns[at])] += Double(g.values[at]) }
+        self.responders = responders.map { Float($0 / courses) }
         courseNameable = space.course.flatMap(Self.nameable)
         learnerNameable = space.learner.flatMap(Self.nameable)
         matches = predictor.matchCodes.map { codes in
@@ -265,19 +268,5 @@ package struct CourseMeans: Sendable {
 
     func match(_ k: Int, _ code: Int) -> (share: Double, value: Double) {
         code < matches[k].count ? matches[k][code] : (0, 0)
-    }
-}
-
-extension SplitRows {
-    /// O(1) in full rows, else O(log).
-    func value(_ row: Int, _ column: Int) -> Float {
-        if denseRow[row] >= 0 { return dense[Int(denseRow[row]) * all.columnCount + column] }
-        var (low, high) = (all.offsets[row], all.offsets[row + 1])
-        let end = high
-        while low < high {
-            let middle = (low + high) / 2
-            if all.columns[middle] < UInt32(column) { low = middle + 1 } else { high = middle }
-        }
-        return low < end && all.columns[low] == UInt32(column) ? all.values[low] : 0
     }
 }

@@ -8,18 +8,22 @@ import Platform
 ///
 /// S: course features; A: what multiplies them for this learner (its own effects, its segment's, and the fixed
 /// effect's crosses, whose learner side is known); G: per-course effects on learner features; q: learner features.
-/// Features that most courses have go through one matrix product, rare ones through lists of courses.
+/// All sums are one product of the courses' sparse rows with what multiplies them for each learner (`joined`).
 package struct ResponsePredictor: Sendable {
     let definition: ModelDefinition
     let model: ResponseModel
     let courseRows: SparseRows
-    /// By match: the courses' codes, ascending, with their 1/√n; and transposed, the courses that have each code.
+    /// By match: the courses' codes, ascending, with their 1/√n, and how many codes there are.
     let matchCodes: [SparseRows]
-    let coursesWithCode: [SparseRows]
-    /// Course features (bag `course`, then `course-now`) × courses.
-    let courseSide: SplitRows
-    /// Learner features (bag `learner`, then `learner-now`) × courses: per-course coefficients, all such coordinates.
-    let learnerSide: SplitRows
+    let matchCodeCounts: [Int]
+    /// Course features: bag `course`, then `course-now`.
+    let courseFeatureCount: Int
+    /// Courses × learner features (bag `learner`, then `learner-now`): per-course coefficients of all such coordinates.
+    let responders: SparseRows
+    /// Courses × everything that a learner's side multiplies: S, G, and per match its codes, once as 1 and once as 1/√n.
+    let joined: SparseRows
+    /// First column in `joined` of each match's codes; those with 1/√n follow.
+    let matchBases: [Int]
     /// constant(c)
     let courseConstant: [Float]
     /// Fixed coefficients by bag, then the intercept.
@@ -41,20 +45,33 @@ package struct ResponsePredictor: Sendable {
         let space = definition.space
         let table = CourseTable.of(catalogue)
         courseRows = BagBuilder.rows(space.course, table)
-        matchCodes = space.matches.map { match in
+        let matchCodes = space.matches.map { match in
             PairFeatures.codes([(table.columns[match.courseColumn], table.rows)]) { Int32($0) }
         }
-        coursesWithCode = matchCodes.map { codes in
-            var codes = codes
-            codes.columnCount = 1 + Int(codes.columns.max() ?? 0)
-            return codes.transposed()
-        }
-        let now = Self.courseNow(definition, model, catalogue)
-        let side = Self.beside(courseRows, now)
-        courseSide = SplitRows(side.transposed(), denseAbove: 64)
+        (self.matchCodes, matchCodeCounts) = (matchCodes, matchCodes.map { 1 + Int($0.columns.max() ?? 0) })
+        let side = Self.beside(courseRows, Self.courseNow(definition, model, catalogue))
+        courseFeatureCount = side.columnCount
         fixed = Self.fixedByBag(definition, model)
-        learnerSide = SplitRows(Self.perCourse(definition, model), denseAbove: 8)
+        responders = Self.perCourse(definition, model)
+        (joined, matchBases) = Self.joined(side, responders, matchCodes, matchCodeCounts)
         courseConstant = Self.courseConstant(definition, model, fixed, side)
+    }
+
+    private static func joined(
+        _ side: SparseRows, _ responders: SparseRows, _ matchCodes: [SparseRows], _ counts: [Int]
+    ) -> (SparseRows, bases: [Int]) {
+        var joined = beside(side, responders)
+        var bases: [Int] = []
+        for (codes, count) in zip(matchCodes, counts) {
+            bases.append(joined.columnCount)
+            let ones = SparseRows(
+                columnCount: count, offsets: codes.offsets, columns: codes.columns,
+                values: [Float](repeating: 1, count: codes.values.count))
+            let weighted = SparseRows(
+                columnCount: count, offsets: codes.offsets, columns: codes.columns, values: codes.values)
+            joined = beside(beside(joined, ones), weighted)
+        }
+        return (joined, bases)
     }
 
     /// Courses × `course-now` features, standardised.
@@ -103,7 +120,7 @@ package struct ResponsePredictor: Sendable {
         return slices
     }
 
-    /// Learner features × courses from all coordinates by course; their intercepts are in `courseConstant`.
+    /// Courses × learner features from all coordinates by course; their intercepts are in `courseConstant`.
     private static func perCourse(_ definition: ModelDefinition, _ model: ResponseModel) -> SparseRows {
         let space = definition.space
         let courses = model.courseEngagements.count
@@ -123,7 +140,7 @@ package struct ResponsePredictor: Sendable {
             for feature in row.keys.sorted() { rows.add(feature, Float(row[feature]!)) }
             rows.endRow()
         }
-        return rows.rows(space.learnerCount + space.learnerNow.count).transposed()
+        return rows.rows(space.learnerCount + space.learnerNow.count)
     }
 
     /// Feature of a coordinate → feature of its side (static bag, then the one "now"); −1: the intercept.
@@ -165,33 +182,5 @@ package struct ResponsePredictor: Sendable {
     /// Binds the learners of one shard.
     package func scorer(learners: AttributeTable, effects: LearnerEffects) -> ResponseScorer {
         ResponseScorer(self, learners: learners, effects: effects)
-    }
-}
-
-/// Feature × course rows, split by how full they are.
-struct SplitRows: Sendable {
-    let all: SparseRows
-    /// Row of `dense` for each feature; −1: only in `all`.
-    let denseRow: [Int32]
-    /// Full rows, `denseCount` × courses.
-    let dense: [Float]
-    let denseCount: Int
-
-    /// - Parameter denseAbove: a feature that more than one course in so many has is laid out in full: about 64 where
-    ///   a matrix product follows, 8 where one vector is added, next to a scatter from a list.
-    init(_ rows: SparseRows, denseAbove share: Int) {
-        all = rows
-        let courses = rows.columnCount
-        var denseRow = [Int32](repeating: -1, count: rows.rowCount)
-        var count = 0
-        for f in 0..<rows.rowCount where rows.range(f).count * share > courses {
-            denseRow[f] = Int32(count)
-            count += 1
-        }
-        var dense = [Float](repeating: 0, count: count * courses)
-        for f in 0..<rows.rowCount where denseRow[f] >= 0 {
-            for at in rows.range(f) { dense[Int(denseRow[f]) * courses + Int(rows.columns[at])] = rows.values[at] }
-        }
-        (self.denseRow, self.dense, denseCount) = (denseRow, dense, count)
     }
 }

@@ -78,42 +78,13 @@ package struct ResponseScorer: CourseScorer {
     }
 
     package func score(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
-        let courses = courseCount
-        let side = predictor.courseSide
-        var dense = [Float](repeating: 0, count: range.count * side.denseCount)
-        for (row, l) in range.enumerated() {
-            let scores = out + row * courses
-            fillConstants(l, scores)
-            forEachCourseSide(l) { feature, weight in
-                let at = Int(side.denseRow[feature])
-                if at >= 0 {
-                    dense[row * side.denseCount + at] += weight
-                } else {
-                    addList(side.all, feature, weight, to: scores)
-                }
-            }
-            addPerCourse(l, to: scores)
-            addMatches(l, to: scores)
-        }
-        if side.denseCount == 0 { return }
-        dense.withUnsafeBufferPointer { a in
-            side.dense.withUnsafeBufferPointer { s in
-                BLAS.multiply(
-                    m: range.count, n: courses, k: side.denseCount, a.baseAddress!, lda: side.denseCount,
-                    s.baseAddress!, ldb: courses, beta: 1, out, ldc: courses)
-            }
-        }
+        ResponseScoreBlock(self, range).scores(learners: range.count, courseCount: courseCount, into: out)
     }
 
-    private func fillConstants(_ l: Int, _ out: UnsafeMutablePointer<Float>) {
-        let own = learnerConstant[l]
-        predictor.courseConstant.withUnsafeBufferPointer { constants in
-            for c in 0..<constants.count { out[c] = constants[c] + own }
-        }
-    }
+    package func block(_ learners: Range<Int>) -> any ScoreBlock { ResponseScoreBlock(self, learners) }
 
     /// A(l, ·): what multiplies each course feature for this learner.
-    private func forEachCourseSide(_ l: Int, _ body: (Int, Float) -> Void) {
+    func forEachCourseSide(_ l: Int, _ body: (Int, Float) -> Void) {
         for part in bound where part.entities[l] >= 0 {
             for at in part.effects.range(Int(part.entities[l])) {
                 let feature = part.side[Int(part.effects.features[at])]
@@ -132,46 +103,6 @@ package struct ResponseScorer: CourseScorer {
                 for right in 0..<v.count where b[first + right] != 0 {
                     body(v.base + right, Float(x * b[first + right]))
                 }
-            }
-        }
-    }
-
-    /// Σ_f q(l, f)·G(f, ·)
-    private func addPerCourse(_ l: Int, to out: UnsafeMutablePointer<Float>) {
-        let side = predictor.learnerSide
-        for at in learnerRows.range(l) {
-            let feature = Int(learnerRows.columns[at])
-            let row = Int(side.denseRow[feature])
-            if row < 0 {
-                addList(side.all, feature, learnerRows.values[at], to: out)
-            } else {
-                side.dense.withUnsafeBufferPointer {
-                    Vector.addScaled(courseCount, learnerRows.values[at], $0.baseAddress! + row * courseCount, to: out)
-                }
-            }
-        }
-    }
-
-    private func addMatches(_ l: Int, to out: UnsafeMutablePointer<Float>) {
-        guard let b = predictor.fixed[FeatureSpace.pairBag] else { return }
-        for (k, match) in predictor.definition.space.matches.enumerated() {
-            let count = Float(b[b.startIndex + match.base])
-            let cosine = Float(b[b.startIndex + match.base + 1])
-            let (left, matched) = (learnerCodes[k], predictor.coursesWithCode[k])
-            for at in left.range(l) where Int(left.columns[at]) < matched.rowCount {
-                let code = Int(left.columns[at])
-                for to in matched.range(code) {
-                    out[Int(matched.columns[to])] += count + cosine * left.values[at] * matched.values[to]
-                }
-            }
-        }
-    }
-
-    @inline(__always)
-    private func addList(_ rows: SparseRows, _ row: Int, _ scale: Float, to out: UnsafeMutablePointer<Float>) {
-        rows.columns.withUnsafeBufferPointer { columns in
-            rows.values.withUnsafeBufferPointer { values in
-                for at in rows.range(row) { out[Int(columns[at])] += scale * values[at] }
             }
         }
     }

@@ -1,0 +1,22 @@
+// Selection fused with the last sum of a score. Contract as in ckernels.h.
+#ifndef LECTERN_CKERNELS_RANKING_H
+#define LECTERN_CKERNELS_RANKING_H
+#include <stddef.h>
+#include <stdint.h>
+
+/// z[i] = weights[0]·columns[0][i] + weights[1]·columns[1][i] + …, m ≥ 1 columns of n elements, added in their order.
+/// Appends i (from `base`) to `out` and z[i] to `scores` wherever z[i] ≥ threshold; a NaN never is.
+/// Returns how many; `out` and `scores` have room for n.
+size_t lk_select_sum(size_t n, size_t m, const float *const *columns, const float *weights, float threshold,
+                     int32_t base, int32_t *out, float *scores);
+
+/// Rows of a sparse matrix times a matrix of 16·vectors columns, transposed:
+///
+///     out[l·out_row + r] = start[r] + own[l] + Σ_k values[k]·x[columns[k]][l],   k from offsets[r] to offsets[r + 1]
+///
+/// r < rows, l < 16·vectors, 1 ≤ vectors ≤ 4; x has rows of 16·vectors values. Fused multiply-adds in the order of k.
+/// `out` is written up to the next multiple of 16 after `rows`.
+void lk_sparse_product(size_t rows, size_t vectors, const int64_t *offsets, const uint32_t *columns,
+                       const float *values, const float *start, const float *own, const float *x, float *out,
+                       size_t out_row);
+#endif

@@ -1,0 +1,88 @@
+import LinearAlgebra
+import Platform
+
+/// NCF's scores of a block of learners, tile by tile: what a score begins with (trend, course bias), one product of
+/// embeddings, and the wide part of the few courses that it touches.
+final class NCFScoreBlock: ScoreBlock {
+    private let model: NCFAtTime
+    private let isEmpty: [Bool]
+    /// learners × embedding, times α and the towers' output scale.
+    private var vectors: [Float] = []
+    private var wide: Wide = .none
+
+    /// γ·wide of each learner.
+    private enum Wide {
+        case none
+        case sparse(SparseTiles)
+        /// learners × courses.
+        case dense([Float])
+    }
+
+    init(_ scorer: NCFScorer, _ learners: Range<Int>) {
+        model = scorer.model
+        let contexts = learners.map { scorer.context($0) }
+        isEmpty = contexts.map(\.isEmpty)
+        if model.factor != nil {
+            let width = scorer.learnerVectors.columns
+            let scale = model.model.alpha * model.model.towers.outputScale
+            vectors = scorer.learnerVectors.values[learners.lowerBound * width..<learners.upperBound * width]
+                .map { scale * $0 }
+        }
+        if model.model.gamma > 0 { wide = Self.wide(scorer, contexts) }
+    }
+
+    private static func wide(_ scorer: NCFScorer, _ contexts: [Range<Int>]) -> Wide {
+        let model = scorer.model
+        if case .none = model.wide { return .none }
+        let (count, gamma) = (model.courseCount, model.model.gamma)
+        var row = WideRow(courseCount: count)
+        func fill(_ context: Range<Int>) {
+            scorer.moments.withSpan(context) {
+                row.fill($0, at: model.time, decay: model.model.linear.decay, matrix: model.wide)
+            }
+        }
+        if case .dense = model.wide {
+            var values = [Float](repeating: 0, count: contexts.count * count)
+            values.withUnsafeMutableBufferPointer { values in
+                for (k, context) in contexts.enumerated() where !context.isEmpty {
+                    fill(context)
+                    row.add(gamma, to: values.baseAddress! + k * count)
+                }
+            }
+            return .dense(values)
+        }
+        var tiles = SparseTiles(courseCount: count)
+        for context in contexts {
+            if !context.isEmpty { fill(context) }
+            let touched = context.isEmpty || !row.isNonZero ? .init(start: nil, count: 0) : row.touchedCourses
+            tiles.append(touched, row.values, factor: gamma)
+        }
+        return .sparse(tiles)
+    }
+
+    func scores(of courses: Range<Int>, into out: UnsafeMutablePointer<Float>, row: Int) {
+        let first = courses.lowerBound
+        for k in isEmpty.indices {
+            (isEmpty[k] ? model.startEmpty : model.startOther).withUnsafeBufferPointer {
+                (out + k * row).update(from: $0.baseAddress! + first, count: courses.count)
+            }
+        }
+        if let factor = model.factor {
+            vectors.withUnsafeBufferPointer {
+                factor.multiply(rows: isEmpty.count, $0.baseAddress!, columns: courses, addTo: out, row: row)
+            }
+        }
+        switch wide {
+        case .none: break
+        case .sparse(let tiles):
+            for k in isEmpty.indices { tiles.add(row: k, courses, to: out + k * row) }
+        case .dense(let values):
+            values.withUnsafeBufferPointer { values in
+                for k in isEmpty.indices where !isEmpty[k] {
+                    Vector.addScaled(
+                        courses.count, 1, values.baseAddress! + k * model.courseCount + first, to: out + k * row)
+                }
+            }
+        }
+    }
+}
