@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import re
 import shutil
 
@@ -63,7 +64,7 @@ PATHS = ["../../../../evil", "/tmp/evil", "..", ".", "a/b/c", "-rf", "*", "~", "
 
 
 def torture(fixture, table, size):
-    each_kind(fixture, table, size(30, 3, 1))
+    each_kind(fixture, table, size(30, 6, 1))
     path_ids(fixture, table)
     too_many(fixture, table)
 
@@ -141,7 +142,8 @@ def path_ids(fixture, table):
     data = fixture.folder / "evil"
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(fixture.logs, data)
-    learners = [r[0] for r in logs.read(data / "learners.csv.gz")[1]]
+    fixture.fresh("done")
+    learners = sorted(entry["learner"] for entry in serving(fixture))
     courses = [r[0] for r in logs.read(data / "courses.csv")[1]]
     renamed = dict(zip(learners, PATHS)) | dict(zip(courses, PATHS))
     for path in data.glob("*.csv*"):
@@ -159,14 +161,14 @@ def path_ids(fixture, table):
     if new := listed() - before:
         wrong = wrong or f"created {new}"
     row.count("run", wrong)
-    ids = {f["learner"] if "learner" in f else "" for f in serving(fixture)}
+    ids = {entry["learner"] for entry in serving(fixture)}
     for id in PATHS:
         row.count(repr(id)[:30], "" if id in ids else "has no list")
     row.end()
 
 
 def serving(fixture):
-    import json
+    """The entries of the lists that a platform serves, one per learner."""
     for path in (fixture.latest / "topk").glob("topk-*.jsonl.gz"):
         for line in gzip.decompress(path.read_bytes()).decode().splitlines():
             yield json.loads(line)

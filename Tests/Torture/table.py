@@ -1,7 +1,11 @@
 """What was tried and what was survived: the table of docs/reliability.md."""
 
+import resource
 import sys
 import time
+
+#: Groups as the table has them.
+ORDER = ["kill", "failing calls", "damage", "at once", "leakage", "reproducibility", "memory", "hostile rows"]
 
 
 class Size:
@@ -24,6 +28,25 @@ class Table:
         self.rows.append(row)
         return row
 
+    @staticmethod
+    def merged(text, newer):
+        """The rows of an earlier table, those of newly tried groups replaced, in the order of groups."""
+        groups = [row.group for row in newer.rows]
+        merged = Table()
+        for line in text.splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if len(cells) == 4 and cells[2].replace(",", "").isdigit() and cells[0] not in groups:
+                row = merged.row(cells[0], cells[1])
+                row.tried = int(cells[2].replace(",", ""))
+                row.survived, row.note = (int(cells[3].replace(",", "")), "") if row.tried else (0, cells[3])
+        merged.rows += newer.rows
+        merged.rows.sort(key=lambda row: ORDER.index(row.group))
+        return merged
+
+    def sum(self):
+        tried, survived = (sum(getattr(row, what) for row in self.rows) for what in ("tried", "survived"))
+        return f"{survived:,} of {tried:,} faults survived"
+
     def markdown(self):
         lines = ["| group | fault | tried | survived |", "| --- | --- | ---: | ---: |"]
         for row in self.rows:
@@ -32,14 +55,19 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
+def processor_seconds():
+    """Of this process and all that it waited for."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
 class Row:
-    """A kind of fault. `with row.trial(what) as wrong: wrong(message)` for each try."""
+    """A kind of fault, and how often it was tried and survived."""
 
     def __init__(self, table, group, fault):
         self.table, self.group, self.fault = table, group, fault
         self.tried = self.survived = 0
         self.note = ""
-        self.start = time.time()
+        self.start = time.time(), processor_seconds()
 
     def count(self, what, wrong):
         """`wrong`: what went wrong, or nothing."""
@@ -55,6 +83,6 @@ class Row:
         print(f"{self.group}: {self.fault}: {self.note}", file=sys.stderr, flush=True)
 
     def end(self):
-        seconds = time.time() - self.start
-        print(f"{self.group}: {self.fault}: {self.survived} of {self.tried} survived, {seconds:.0f} s",
-              file=sys.stderr, flush=True)
+        seconds, processor = time.time() - self.start[0], processor_seconds() - self.start[1]
+        print(f"{self.group}: {self.fault}: {self.survived} of {self.tried} survived, {seconds:.0f} s, "
+              f"processor {processor:.1f} s", file=sys.stderr, flush=True)

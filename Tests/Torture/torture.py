@@ -2,19 +2,20 @@
 
     python3 Tests/Torture/torture.py [--size short|normal|long] [--only GROUP[,GROUP…]] [--folder FOLDER] [--write]
 
-Exit code 1 if anything was lost.
+`--write` replaces the rows of the chosen groups, so that a group can be tried again alone. Exit code 1 if anything was lost.
 """
 
 import argparse
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 
 from fixture import ROOT, Fixture
-from table import Size, Table
+from table import Size, Table, processor_seconds
 
 GROUPS = ["kill", "failing_calls", "damage", "concurrent", "leakage", "reproducibility", "memory", "hostile"]
 
@@ -33,24 +34,27 @@ def main():
     try:
         fixture = Fixture(folder + "/f")
         for name in chosen.only.split(","):
-            importlib.import_module(name).torture(fixture, table, Size(chosen.size))
+            group = importlib.import_module(name)
+            try:
+                group.torture(fixture, table, Size(chosen.size))
+            except (AssertionError, OSError, subprocess.SubprocessError) as error:
+                table.row(group.GROUP, "the programs of this group").count("stopped", repr(error))
+            if chosen.write:
+                write(table)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(table.markdown())
-    tried, survived = (sum(getattr(row, what) for row in table.rows) for what in ("tried", "survived"))
-    print(f"{survived:,} of {tried:,} faults survived; {(time.time() - start) / 60:.0f} min")
-    if chosen.write:
-        write(table, tried, survived, chosen.size)
+    print(f"{table.sum()}; {(time.time() - start) / 60:.1f} min, {processor_seconds() / 60:.1f} min of processor time")
     return 1 if table.failures else 0
 
 
-def write(table, tried, survived, size):
-    """Replaces what lies between the marks."""
+def write(table):
+    """Replaces the rows of the groups that were tried; those of the others stay."""
     path = ROOT / "docs/reliability.md"
-    before, rest = path.read_text().split("<!-- table -->\n")[0], path.read_text().split("<!-- end of table -->\n")[1]
-    name = "make torture-long" if size == "long" else "make torture"
-    text = f"\n`{name}`: {survived:,} of {tried:,} faults survived.\n\n{table.markdown()}\n"
-    path.write_text(f"{before}<!-- table -->\n{text}<!-- end of table -->\n{rest}")
+    before, rest = path.read_text().split("<!-- table -->\n")
+    old, after = rest.split("<!-- end of table -->\n")
+    merged = Table.merged(old, table)
+    path.write_text(f"{before}<!-- table -->\n\n{merged.sum()}.\n\n{merged.markdown()}\n<!-- end of table -->\n{after}")
 
 
 if __name__ == "__main__":
