@@ -19,8 +19,8 @@ struct Blend: ParsableCommand {
         commandName: "blend",
         abstract: "Makes one score of both models', and ranks every course for every learner by it.",
         discussion: """
-            A logistic model with weights personal to the learner is fitted on what validation learners (half B) watched
-            after t_v, from the scores of the models that were fitted before it; every reported number is out of fold.
+            A logistic model with weights personal to the learner is fitted on what validation learners (half B) watched \
+            after t_v, from the scores of the models that were fitted before it; every reported number is out of fold. \
             Then all learners are scored as of T by the refitted models, fused with selection.
             Memory: all moments, and per thread one learner shard with its candidates.
             """,

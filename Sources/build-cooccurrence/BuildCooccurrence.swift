@@ -16,9 +16,9 @@ struct BuildCooccurrence: ParsableCommand {
         commandName: "build-cooccurrence",
         abstract: "Measures which courses are watched by the same learners, as of every snapshot time.",
         discussion: """
-            For each snapshot, for the validation time and for T: the best neighbours of every course by co-watches in
+            For each snapshot, for the validation time and for T: the best neighbours of every course by co-watches in \
             the history before that time, and the wide matrix of NCF. Exact, never sampled.
-            Memory: all moments; for ease also 12 bytes times the square of the number of courses,
+            Memory: all moments; for ease also 12 bytes times the square of the number of courses, \
             per thread.
             """,
         version: Lectern.release)

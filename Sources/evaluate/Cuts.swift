@@ -10,11 +10,11 @@ struct Cuts: ParsableCommand {
         commandName: "cuts",
         abstract: "Prints times that split a run's relevant watches by share: cuts for backtests.",
         discussion: """
-            Let the n watches of logs/ and logs/after/ that pass the filter of watched/ be sorted by time. The cut of
-            quantile q is the time of watch number ⌊q·n⌋, counted from 0. Its window ends at the cut of q + next, or,
-            where that is 1 or more, a second after the newest. One line per quantile, tab-separated: quantile, T, end
-            (both UTC), T, end (seconds since 1970), relevant watches before T, relevant watches in the window.
-            With --count n instead of quantiles: n cuts one label window of the run apart, whose windows do not overlap
+            Let the n watches of logs/ and logs/after/ that pass the filter of watched/ be sorted by time. The cut of \
+            quantile q is the time of watch number ⌊q·n⌋, counted from 0. Its window ends at the cut of q + next, or, \
+            where that is 1 or more, a second after the newest. One line per quantile, tab-separated: quantile, T, end \
+            (both UTC), T, end (seconds since 1970), relevant watches before T, relevant watches in the window. \
+            With --count n instead of quantiles: n cuts one label window of the run apart, whose windows do not overlap \
             and end with the run's T; the first column then counts from 1.
             Memory: 8 bytes a watch.
             """)

@@ -28,7 +28,7 @@ struct EvaluateRun: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "The stage (default).",
         discussion: """
-            Full ranking over all eligible courses, courses watched before T removed, courses that no model could know
+            Full ranking over all eligible courses, courses watched before T removed, courses that no model could know \
             in the denominator. With nothing after T the validation table is shown, under that name.
             Memory: one shard of learners per thread.
             """)

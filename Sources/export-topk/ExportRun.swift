@@ -14,7 +14,7 @@ struct ExportRun: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "The stage (default).",
         discussion: """
-            Takes the best k of the blend's candidates that the rules allow, says why each entry stands there, and checks
+            Takes the best k of the blend's candidates that the rules allow, says why each entry stands there, and checks \
             every list before anything is committed.
             Memory: one shard of learners with its candidates per thread.
             """)

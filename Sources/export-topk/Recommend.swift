@@ -13,7 +13,7 @@ struct Recommend: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "recommend", abstract: "Prints one learner's list with scores, reasons and rung.",
         discussion: """
-            Reads topk/ alone (titles from logs/ where it is there), so it works on a run and on what was published.
+            Reads topk/ alone (titles from logs/ where it is there), so it works on a run and on what was published. \
             A learner unknown to the run gets the default list.
             Memory: one shard of lists, or next to nothing with topk.sqlite.
             """)

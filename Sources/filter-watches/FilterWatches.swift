@@ -15,7 +15,7 @@ struct FilterWatches: ParsableCommand {
         commandName: "filter-watches",
         abstract: "Finds for each learner the moments at which a course became relevant.",
         discussion: """
-            Watch time is totalled over sessions; a course counts once its total reaches the largest of min_seconds,
+            Watch time is totalled over sessions; a course counts once its total reaches the largest of min_seconds, \
             min_fraction of its duration and the quantile of its duration bucket. Also fixes the run's time windows.
             Memory: one shard of watches per thread.
             """,

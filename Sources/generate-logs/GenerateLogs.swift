@@ -15,7 +15,7 @@ struct GenerateLogs: ParsableCommand {
         commandName: "generate-logs",
         abstract: "Generates watches, engagements, learners and courses of a synthetic learning platform as CSV.",
         discussion: """
-            Equal options give equal files, whatever the number of threads. The truth that was planted goes to
+            Equal options give equal files, whatever the number of threads. The truth that was planted goes to \
             <out>/truth. Memory does not grow with the number of learners.
             """,
         version: Lectern.release)

@@ -15,9 +15,9 @@ struct ImportLogs: ParsableCommand {
         commandName: "import-logs",
         abstract: "Turns log files into the tables of a run, cut at T.",
         discussion: """
-            CSV or TSV, plain or gzipped, as the run's dataset file maps it. Rows that cannot be used go to
-            logs/rejected.csv.gz. Files of events that were parsed before, by any run, come from a cache by the digest of
-            their bytes; the result is the same byte for byte. Memory: the catalogue, --spill-mib of records (beyond that, temporary files in the run
+            CSV or TSV, plain or gzipped, as the run's dataset file maps it. Rows that cannot be used go to \
+            logs/rejected.csv.gz. Files of events that were parsed before, by any run, come from a cache by the digest of \
+            their bytes; the result is the same byte for byte. Memory: the catalogue, --spill-mib of records (beyond that, temporary files in the run \
             folder), and for each thread one shard, or the parsed rows of one file.
             """,
         version: Lectern.release)

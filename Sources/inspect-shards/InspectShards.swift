@@ -11,8 +11,8 @@ struct InspectShards: ParsableCommand {
         commandName: "inspect-shards",
         abstract: "Shows what lies in shards, stage folders and runs, and checks them.",
         discussion: """
-            A path is a shard (out/latest/logs/courses.safetensors.gz), all shards of one name (out/latest/logs/watches),
-            a stage folder (out/latest/logs) or a run (out/latest). Course and learner numbers and dictionary codes are
+            A path is a shard (out/latest/logs/courses.safetensors.gz), all shards of one name (out/latest/logs/watches), \
+            a stage folder (out/latest/logs) or a run (out/latest). Course and learner numbers and dictionary codes are \
             spelled out if the run's logs/ is there. Nothing is ever changed.
             """,
         version: Lectern.release,

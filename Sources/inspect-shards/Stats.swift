@@ -7,7 +7,7 @@ struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Count, nulls, min, max, mean, quantiles and a small histogram of each column.",
         discussion: """
-            All shards of one name are taken together. Memory: one shard and up to 4 million values of each column;
+            All shards of one name are taken together. Memory: one shard and up to 4 million values of each column; \
             beyond that quantiles and histogram come from every 2nd, 4th … value, and the line says so.
             """)
 

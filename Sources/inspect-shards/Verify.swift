@@ -10,7 +10,7 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Rereads a whole run: digests, the profile of every shard, lineage, files that no manifest lists.",
         discussion: """
-            One line per damaged file on standard output, then the make command that rebuilds the earliest damaged
+            One line per damaged file on standard output, then the make command that rebuilds the earliest damaged \
             stage, and exit code 65. Memory: one file per thread.
             """)
 

@@ -9,7 +9,7 @@ struct Monitoring: ParsableCommand {
         commandName: "monitoring",
         abstract: "Writes metrics.prom beside the run folder, in the Prometheus text format.",
         discussion: """
-            For the node exporter's textfile collector. `make all` calls it at its end, whether it succeeded or not;
+            For the node exporter's textfile collector. `make all` calls it at its end, whether it succeeded or not; \
             docs/operations.md lists the metrics.
             """)
 

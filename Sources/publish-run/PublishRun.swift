@@ -16,7 +16,7 @@ struct PublishRun: ParsableCommand {
         abstract:
             "Lets a run go live: gates, a folder of hard links, the difference to the last one, the current link.",
         discussion: """
-            A failed gate is exit 65: the run stays, and so does what is published. Publishing the same lists again does
+            A failed gate is exit 65: the run stays, and so does what is published. Publishing the same lists again does \
             nothing. Backtests must not be published.
             """,
         version: Lectern.release)

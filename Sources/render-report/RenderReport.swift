@@ -23,7 +23,7 @@ struct RenderRun: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "The stage (default).",
         discussion: """
-            report/index.html loads nothing from elsewhere and needs no script. What a run does not say (nothing after T,
+            report/index.html loads nothing from elsewhere and needs no script. What a run does not say (nothing after T, \
             nothing published before) is said in a sentence. Memory: the course embeddings and one shard of learners.
             """)
 

@@ -16,7 +16,7 @@ struct TrainGLMix: ParsableCommand {
         commandName: "train-glmix",
         abstract: "Trains the response model: who responds to which course.",
         discussion: """
-            A generalised linear mixed model (Zhang et al., KDD 2016): a fixed effect on all features, and effects by
+            A generalised linear mixed model (Zhang et al., KDD 2016): a fixed effect on all features, and effects by \
             learner, course and segment, at the joint optimum of their penalised log loss, with a certificate.
             Memory: all training rows, about 0.3 KB each.
             """,

@@ -20,7 +20,7 @@ struct TrainNCF: ParsableCommand {
         commandName: "train-ncf",
         abstract: "Trains neural collaborative filtering: who watches which course next.",
         discussion: """
-            Score = trend + γ·wide + α·towers. Trend and wide are fitted first and frozen; two towers learn what is
+            Score = trend + γ·wide + α·towers. Trend and wide are fitted first and frozen; two towers learn what is \
             left, and count only as far as they improve the ranking of validation half A.
             Memory: all moments, all co-watch snapshots, four times the weights, and 96 × candidates per thread.
             """,
