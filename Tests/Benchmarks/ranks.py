@@ -2,7 +2,8 @@
 """make bench-ranks: one rank against two, one thread each, on train-ncf and blend: ratios round by round in one run count.
 
 A platform is generated and brought up to the stage once; then the stage runs by turns with 1 and 2 ranks. Seconds are the
-stage's own steps (reading and committing left out where a step is named), CPU seconds of all ranks, bytes sent.
+stage's own steps (reading and committing left out where a step is named), CPU seconds of all ranks, bytes sent. On a shared
+machine the ratio of CPU seconds, one rank against the busiest of two, says what a quiet one could give at most.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STEPS = {"train-ncf": ("ncf", ["fit", "refit"]), "blend": ("blended", ["rank all learners"])}
@@ -31,7 +33,7 @@ def once(run, stage, ranks):
     return {
         "stage": stats["seconds"], "steps": sum(seconds.get(name, 0) for name in names),
         "cpu": after.children_user + after.children_system - before.children_user - before.children_system,
-        "sent": [part["bytes_sent"] for part in parts],
+        "busiest": max((part["cpu_seconds"] for part in parts), default=0), "sent": [part["bytes_sent"] for part in parts],
         "meetings": [part["meetings"] for part in parts], "waiting": [part["seconds_waiting"] for part in parts],
     }
 
@@ -45,6 +47,7 @@ def main():
     options.add_argument("--out", default="out/bench-ranks")
     options.add_argument("--stages", nargs="*", default=list(STEPS))
     given = options.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
     os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     out = os.path.join(ROOT, given.out)
     if not os.path.isdir(f"{out}/logs"):
@@ -58,6 +61,8 @@ def main():
             print(f"  {key}: 1 rank {statistics.median(one[key] for one, _ in rounds):.2f} s, 2 ranks "
                   f"{statistics.median(two[key] for _, two in rounds):.2f} s; ratios "
                   + ", ".join(f"{ratio:.2f}" for ratio in ratios) + f"; median {statistics.median(ratios):.2f}")
+        ratios = [one["cpu"] / two["busiest"] for one, two in rounds]
+        print(f"  by CPU seconds, one rank against the busiest of two: {statistics.median(ratios):.2f}")
         one, two = rounds[-1]
         print(f"  CPU {one['cpu']:.1f} s, with 2 ranks {two['cpu']:.1f} s; sent {two['sent']} bytes in {two['meetings']} meetings, waited "
               + ", ".join(f"{seconds:.2f}" for seconds in two["waiting"]) + " s")
