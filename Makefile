@@ -82,8 +82,13 @@ leak-check: setup build ## Change everything after T and show that nothing befor
 torture: setup build ## Kills, failing calls, damage, leakage and more, in minutes; writes docs/reliability.md
 	@python3 -B Tests/Torture/torture.py --write
 
-torture-short torture-long: setup build ## The same in two minutes, or with the large counts, for hours
-	@python3 -B Tests/Torture/torture.py --size $(@:torture-%=%)
+torture-long: setup build ## The same with the large counts, for hours
+	@python3 -B Tests/Torture/torture.py --size long --write
+
+torture-short: setup build ## The same in a minute, for CI: two halves side by side
+	@python3 -B Tests/Torture/torture.py --size short --only kill,failing_calls,hostile & half=$$!; code=0; \
+	  python3 -B Tests/Torture/torture.py --size short --only damage,concurrent,leakage,reproducibility,memory || code=1; \
+	  wait $$half || code=1; exit $$code
 
 # Each parser for FUZZ_SECONDS; what it finds goes to Tests/FuzzCorpus, as <target>-<what>.
 fuzz: setup ## libFuzzer with address sanitizer on every parser: FUZZ_SECONDS=10 each, FUZZ_RUNS=50000000 instead
