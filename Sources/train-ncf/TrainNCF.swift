@@ -77,13 +77,13 @@ struct TrainNCF: ParsableCommand {
         }
     }
 
-    /// Weights, gradient and Adam's two moments, and the best epoch's weights; what goes through the layers and back;
-    /// and what each thread takes even for the smallest data (measured).
+    /// At least: weights, gradient and Adam's two moments, and the best epoch's weights; what goes through the layers and
+    /// back; each thread's block of scores; and what the smallest data take (measured).
     private func requireMemory(_ parameters: NCFParameters, courses: Int, threads: Int) throws {
         let layout = TowerLayout(courseCount: courses, parameters: parameters)
         let activations = 2 * (courses + parameters.batch) * layout.dimensions.reduce(0, +)
         try Memory.require(
-            4 * (5 * layout.weightCount + activations) + threads * (52 << 20),
+            4 * (5 * layout.weightCount + activations + threads * 96 * courses) + (32 << 20),
             for: "train-ncf (smaller ncf.hidden, ncf.embedding or ncf.batch lower it)")
     }
 
