@@ -117,14 +117,19 @@ let package = Package(
     cLanguageStandard: .gnu17
 )
 
-// `make fuzz`, in a scratch folder of its own: libFuzzer brings the main function.
+// `make fuzz`, in a scratch folder of its own: libFuzzer brings the main function. What parses is instrumented.
 if Context.environment["LECTERN_FUZZ"] != nil {
-    let sanitize = ["-sanitize=fuzzer,address", "-parse-as-library"]
+    for target in package.targets where ["Shards", "Logs", "StageKit", "FuzzTargets"].contains(target.name) {
+        target.swiftSettings = [
+            .unsafeFlags(["-sanitize=address", "-sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp"])
+        ]
+    }
+    let sanitize = ["-sanitize=fuzzer,address"]
     package.targets.append(
         .executableTarget(
             name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz",
-            swiftSettings: [.unsafeFlags(sanitize)],
-            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+            swiftSettings: [.unsafeFlags(sanitize + ["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(sanitize + ["-use-ld=lld"])]))
 }
 // Benchmarks are built by their make targets alone.
 if Context.environment["LECTERN_BENCHMARKS"] != nil {

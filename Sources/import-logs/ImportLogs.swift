@@ -51,9 +51,10 @@ struct ImportLogs: ParsableCommand {
             let mapping = try DatasetMapping(
                 yaml: String(decoding: dataset, as: UTF8.self), file: "config/import-logs.json")
             let cache = importCache(stage, dataset)
+            let inputs = try InputList.read(run: stage.run)
+            try requireMemory(inputs)
             var logs = try stage.step("open files") {
-                try LogImport(
-                    mapping, inputs: InputList.read(run: stage.run), settings(stage, spillFolder, cache), stage.workers)
+                try LogImport(mapping, inputs: inputs, settings(stage, spillFolder, cache), stage.workers)
             }
             try stage.step("read") {
                 let progress = stage.progress("read", total: logs.fileCount, unit: "files")
@@ -67,6 +68,14 @@ struct ImportLogs: ParsableCommand {
             try stage.output.write(rejected, as: "rejected.csv.gz", listed: false)
             try FileSystem.removeAll(spillFolder)
         }
+    }
+
+    /// Records take about three times the bytes of gzipped files, up to what is kept before it goes to temporary files.
+    private func requireMemory(_ inputs: [(table: String, path: String)]) throws {
+        let bytes = inputs.reduce(0) { $0 + (FileSystem.status($1.path)?.bytes ?? 0) }
+        try Memory.require(
+            min(spillMib << 20, 3 * bytes),
+            for: "import-logs (a --spill-mib below \(spillMib), as in make IMPORT_FLAGS=\"--spill-mib 64\", lowers it)")
     }
 
     private func importCache(_ stage: StageRun, _ dataset: [UInt8]) -> ImportCache? {

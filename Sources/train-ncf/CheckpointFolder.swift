@@ -45,6 +45,15 @@ struct CheckpointFolder {
     func save(_ checkpoint: NCFCheckpoint) throws {
         if !stage.ranks.isFirst { return }
         let output = try StageOutput(run: stage.run, stage: Self.name)
+        do {
+            try write(checkpoint, to: output)
+        } catch {
+            output.abandon()
+            throw error
+        }
+    }
+
+    private func write(_ checkpoint: NCFCheckpoint, to output: StageOutput) throws {
         let state = checkpoint.trainer
         var columns = ["weights": state.weights, "first": state.first, "second": state.second]
         if let best = checkpoint.best { columns["best"] = best.weights }

@@ -32,6 +32,9 @@ struct TrainNCF: ParsableCommand {
         try runStage(.trainNCF, options) { stage in
             let inputs = try stage.step("read") { try NCFInputs(stage) }
             let parameters = NCFParameters(stage.slice, courses: inputs.data.courseCount)
+            if parameters.model == .towers {
+                try requireMemory(parameters, courses: inputs.data.courseCount, threads: stage.workers.count)
+            }
             let output = NCFOutput(stage: stage, inputs: inputs, parameters: parameters)
             do {
                 if parameters.model == .towers {
@@ -73,6 +76,16 @@ struct TrainNCF: ParsableCommand {
             try checkpoints.remove()
             throw error
         }
+    }
+
+    /// At least: weights, gradient and Adam's two moments, and the best epoch's weights; what goes through the layers and
+    /// back; each thread's block of scores; and what the smallest data take (measured).
+    private func requireMemory(_ parameters: NCFParameters, courses: Int, threads: Int) throws {
+        let layout = TowerLayout(courseCount: courses, parameters: parameters)
+        let activations = 2 * (courses + parameters.batch) * layout.dimensions.reduce(0, +)
+        try Memory.require(
+            4 * (5 * layout.weightCount + activations + threads * 96 * courses) + (32 << 20),
+            for: "train-ncf (smaller ncf.hidden, ncf.embedding or ncf.batch lower it)")
     }
 
     /// Trained in one go: these models are small, and for comparison only.

@@ -12,9 +12,9 @@ GROUP = "at once"
 
 def torture(fixture, table, size):
     two_makes(fixture, table, size(1, 8, 100))
-    two_starts(fixture, table, size(1, 4, 50))
+    two_starts(fixture, table, size(0, 4, 50))
     by_hand(fixture, table)
-    two_runs(fixture, table, size(1, 3, 20))
+    two_runs(fixture, table, size(0, 3, 20))
 
 
 def start(command):

@@ -25,11 +25,11 @@ def torture(fixture, table, size):
     if not shutil.which("strace"):
         table.row(GROUP, "calls that fail").skip("strace is not there")
     for stage in ["prepare-run", *STAGES, "publish-run"] if shutil.which("strace") else []:
-        at_calls(fixture, table, rows, stage, every=size(240, 9, 1))
+        at_calls(fixture, table, rows, stage, every=size(480, 9, 1))
     for row in rows.values():
         row.end()
-    short_writes(fixture, table)
-    small_disk(fixture, table, size(2048, 256, 64))
+    short_writes(fixture, table, size(3, 1, 1))
+    small_disk(fixture, table, size(2048, 256, 64), first=size(2064, 16, 16))
     closed_pipes(fixture, table, size(4, 1, 1))
 
 
@@ -81,26 +81,26 @@ def judge(fixture, stage, call, outcome, forever):
     return ""
 
 
-def short_writes(fixture, table):
+def short_writes(fixture, table, every):
     """Every write is cut to a part, now and then interrupted: a real kernel may do both."""
     row = table.row(GROUP, "every write is short, or interrupted")
     library = fixture.folder / "short_writes.so"
     made = run(["clang", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "Tests/Torture/short_writes.c", "-ldl"])
     if made.code:
         return row.skip("no clang")
-    for stage in ["prepare-run", *STAGES, "publish-run"]:
+    for stage in ["prepare-run", *STAGES, "publish-run"][every // 2 :: every]:
         fixture.fresh(stage)
         outcome = run(fixture.stage(stage), env={"LD_PRELOAD": str(library)})
         row.count(stage, outcome.err[-300:] if outcome.code else fixture.recover(stage))
     row.end()
 
 
-def small_disk(fixture, table, step):
+def small_disk(fixture, table, step, first):
     """A file system that is really full, at many sizes, then made larger."""
     row = table.row(GROUP, "a full file system (tmpfs of 16 KiB to 3 MiB)")
     small = fixture.folder / "small"
     small.mkdir()
-    for kib in range(16, 3072, step):
+    for kib in range(first, 3072, step):
         if run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", small]).code:
             return row.skip("may not mount a file system")
         try:
@@ -127,7 +127,7 @@ def small_disk(fixture, table, step):
 def closed_pipes(fixture, table, every):
     """Nobody reads what is said: a stage does its work, and what prints data ends quietly."""
     row = table.row(GROUP, "standard output or error is closed, or a pipe without a reader")
-    for stage in ["prepare-run", *STAGES, "publish-run"][::every]:
+    for stage in ["prepare-run", *STAGES, "publish-run"][every // 2 :: every]:
         for what in ("stdout", "stderr", "both"):
             fixture.fresh(stage)
             code = with_dead_pipe(fixture.stage(stage), what)
@@ -151,7 +151,7 @@ def closed_pipes(fixture, table, every):
         row.count(" ".join(map(str, command[:2])), "" if right else f"code {outcome.code}: {outcome.err[-200:]}")
     row.end()
     row = table.row(GROUP, "make run, its output read by nobody")
-    for state in ("publish-run", "done"):
+    for state in ("publish-run", "done")[::every]:
         fixture.fresh(state)
         code = with_dead_pipe(fixture.command("run"), "stdout")
         wrong = difference(content(fixture.work), fixture.expected)

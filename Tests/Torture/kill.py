@@ -15,13 +15,13 @@ GROUP = "kill"
 def torture(fixture, table, size):
     if shutil.which("strace"):
         for stage in ["prepare-run", *STAGES, "publish-run"]:
-            at_every_call(fixture, table, stage, every=size(36, 2, 1))
-        generator(fixture, table, size(12, 1, 1))
+            at_every_call(fixture, table, stage, every=size(72, 2, 1))
+        generator(fixture, table, size(20, 1, 1))
         synced_before_renamed(fixture, table)
     else:
         table.row(GROUP, "stages at changing calls, power cut").skip("strace is not there")
     at_random(fixture, table, size(1, 30, 1000))
-    in_recovery(fixture, table, size(1, 10, 200))
+    in_recovery(fixture, table, size(0, 10, 200))
     make_alone(fixture, table, size(1, 10, 200))
 
 

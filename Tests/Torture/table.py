@@ -49,7 +49,7 @@ class Table:
 
     def markdown(self):
         lines = ["| group | fault | tried | survived |", "| --- | --- | ---: | ---: |"]
-        for row in self.rows:
+        for row in filter(lambda row: row.tried or row.note, self.rows):
             survived = f"{row.survived:,}" if row.tried else row.note
             lines.append(f"| {row.group} | {row.fault} | {row.tried:,} | {survived} |")
         return "\n".join(lines) + "\n"
