@@ -50,6 +50,21 @@ package enum SmallSystem {
         lk_cholesky_solve(n, factor, b)
     }
 
+    /// Numbers of a factor's lower triangle.
+    package static func packedCount(_ n: Int) -> Int { n * (n + 1) / 2 }
+
+    /// Keeps a factor in a quarter of its memory: its lower triangle in 32 bits.
+    @inline(__always)
+    package static func pack(_ n: Int, _ factor: UnsafePointer<Double>, into packed: UnsafeMutablePointer<Float>) {
+        lk_lower_pack(n, factor, packed)
+    }
+
+    /// Solves L·Lᵀ·x = b in place from what `pack` kept.
+    @inline(__always)
+    package static func solvePacked(_ n: Int, _ packed: UnsafePointer<Float>, _ b: UnsafeMutablePointer<Double>) {
+        lk_lower_solve(n, packed, b)
+    }
+
     /// k = x·xᵀ (m × m), x: m × width, width a multiple of 8.
     @inline(__always)
     package static func gram(

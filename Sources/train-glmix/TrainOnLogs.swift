@@ -87,8 +87,10 @@ func trainOnLogs(_ settings: GLMixSettings, _ stage: StageRun) throws {
 
     if !settings.refits { return try write(fitted, trace, .refit, time: data.windows.asOf, recipe, data, stage) }
     let all = stage.step("examples of refit") { recipe.examples(usedAll, stage.workers) }
+    // the same entities and features with some more rows: the fit is nearly the refit's optimum
     let (refitted, retrace) = try train(
-        all, recipe.coordinates, settings, prior: try prior?.fitPrior(.refit, recipe, data), label: "refit", stage)
+        all, recipe.coordinates, settings, prior: try prior?.fitPrior(.refit, recipe, data),
+        start: prior == nil ? fitted : nil, label: "refit", stage)
     try stage.step("write refit") {
         try write(refitted, retrace, .refit, time: data.windows.asOf, recipe, data, stage)
         if settings.writesExamples { try writeExamples(all, usedAll, .refit, recipe, data, stage) }

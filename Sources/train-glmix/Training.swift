@@ -7,13 +7,13 @@ import Synchronization
 /// Fits, and tells how: the objective and the seconds of every coordinate, pass by pass, then the certificate.
 func train(
     _ examples: Examples, _ coordinates: [Coordinate], _ settings: GLMixSettings, prior: FitPrior? = nil,
-    label: String, _ stage: StageRun
+    start: GLMixModel? = nil, label: String, _ stage: StageRun
 ) throws -> (model: GLMixModel, trace: FitTrace) {
     let clock = PassClock()
     var descent = settings.descent
     descent.progress = { pass, coordinate, objective in clock.note(pass, coordinate, objective) }
     let (model, trace) = try stage.step("train \(label)") {
-        try descent.fit(examples, coordinates, prior: prior, workers: stage.workers)
+        try descent.fit(examples, coordinates, prior: prior, start: start, workers: stage.workers)
     }
     for line in clock.lines(coordinates.map(\.name)) { stage.say("\(label): \(line)") }
     stage.manifest.facts["\(label): objective per pass"] = .numbers(trace.passes)

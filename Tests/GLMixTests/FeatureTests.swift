@@ -86,6 +86,24 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
         #expect(BagBuilder.rows(features.learner, learners).columns == [0, 0, 1])
     }
 
+    @Test func wordsOfATextAreHashed() throws {
+        // FNV-1a-64 ("hello": a430d84680aabd0b), mixed as SplitMix64 does, modulo 1,024, by a Python program: learn 689,
+        // sql 561, café 399; each word 1/√n, n words
+        let texts = ["Learn SQL", "sql, sql; learn...", "", "CAFé-learn"].map { Array($0.utf8) }
+        let offsets = texts.reduce(into: [0]) { $0.append($0.last! + $1.count) }
+        let table = AttributeTable(
+            rows: 4, columns: ["title": .text(offsets: offsets, bytes: texts.flatMap { $0 })])
+        let features = try FeatureSpace(
+            [try FeatureDeclaration("course.title text 1024")], learners: learnerTable,
+            courses: TrainingTable(parts: [table], rows: [[1, 1, 1, 1]], dictionaries: [:]), minCount: 1, halfLife: 30)
+        #expect(features.count("course") == 1024 && features.names("course")[561] == "course.title#561")
+        let rows = BagBuilder.rows(features.course, table)
+        #expect(rows.offsets == [0, 2, 4, 4, 6])
+        #expect(rows.columns == [561, 689, 561, 689, 399, 689])
+        let expected: [Float] = [0.70710677, 0.70710677, 1.1547005, 0.57735026, 0.70710677, 0.70710677]
+        #expect(zip(rows.values, expected).allSatisfy { abs($0 - $1) < 1e-6 })
+    }
+
     @Test func crossesAndMatches() throws {
         let features = try space(["cross learner.job course.topic", "match learner.skills course.skills"], minCount: 1)
         #expect(features.pairCount == 3 * 2 + 2)

@@ -141,6 +141,105 @@ import Testing
         }
     }
 
+    @Test func sameBitsForAnyNumberOfThreadsWithEverything() throws {
+        // elastic net, variances, a prior, rows left out, a segment, penalties searched
+        let data = segmented(rows: 9000)
+        var net = threeCoordinates
+        net[0].l1 = 3
+        var limited = threeCoordinates
+        (limited[1].minRows, limited[1].maxRows) = (3, 200)
+        let segments = threeCoordinates + [Coordinate(name: "s", by: "segment", bags: ["course"], l2: 1)]
+        var descent = CoordinateDescent()
+        descent.variances = .full
+        let earlier = try descent.fit(data, threeCoordinates, workers: Workers(count: 1)).model
+        let prior = FitPrior(means: earlier.coefficients, variances: earlier.variances)
+        let jobs: [(String, (Workers) throws -> (GLMixModel, FitTrace))] = [
+            ("elastic net", { try descent.fit(data, net, workers: $0) }),
+            ("prior", { try descent.fit(data, threeCoordinates, prior: prior, workers: $0) }),
+            ("max_rows", { try descent.fit(data, limited, workers: $0) }),
+            ("segment", { try descent.fit(data, segments, workers: $0) }),
+            ("start", { try descent.fit(data, threeCoordinates, start: earlier, workers: $0) }),
+        ]
+        for (name, job) in jobs {
+            let one = try job(Workers(count: 1))
+            for threads in 2...3 { #expect(try job(Workers(count: threads)) == one, "\(name), \(threads) threads") }
+        }
+        func search(_ threads: Int) throws -> [PenaltySearch.Trial] {
+            let workers = Workers(count: threads)
+            return try PenaltySearch(trials: 2).run(descent, data, threeCoordinates, workers: workers) {
+                $0.margins(of: data, workers: workers).reduce(0, +)
+            }.trials
+        }
+        let one = try search(1)
+        for threads in 2...3 { #expect(try search(threads) == one, "tune, \(threads) threads") }
+    }
+
+    /// `planted` with two segments, whose rows many examples share.
+    private func segmented(rows: Int) -> Examples {
+        var data = planted(rows: rows)
+        let learners = data.groupings[0].entities
+        data.groupings.append(
+            Grouping(name: "segment", entityCount: 3, entities: learners.map { $0 == 7 ? -1 : $0 % 2 }))
+        return data
+    }
+
+    @Test func fewEntitiesWithSharedRowsMeetDenseNewton() throws {
+        // 12 courses × 3 segments are far fewer than the rows, so products go by shared rows; segment 2 has no row,
+        // learner 7 no segment
+        let data = segmented(rows: 900)
+        let coordinates = [
+            threeCoordinates[0], Coordinate(name: "s", by: "segment", bags: ["course"], l2: 1.5),
+        ]
+        let twin = DenseTwin(data, coordinates)
+        let best = twin.minimum().value
+        let (model, trace) = try exact().fit(data, coordinates, workers: workers)
+        #expect(abs(twin.objective(flattened(model, data)) - best) <= 1e-8 * best)
+        #expect(abs(trace.passes.last! - best) <= 1e-8 * best && trace.gap! <= 1e-11 * best)
+    }
+
+    @Test func aStartFromFewerRowsEndsAtTheSameOptimum() throws {
+        let data = planted(rows: 900)
+        let fewer = Examples(
+            labels: Array(data.labels[..<700]), weights: Array(data.weights[..<700]),
+            offsets: Array(data.offsets[..<700]),
+            groupings: data.groupings.map {
+                Grouping(name: $0.name, entityCount: $0.entityCount, entities: Array($0.entities[..<700]))
+            },
+            bags: data.bags.map { bag in
+                let rows = bag.rowOf.map { Array($0[..<700]) }
+                let end = bag.table.offsets[700 < bag.table.rowCount ? 700 : bag.table.rowCount]
+                let table = SparseRows(
+                    columnCount: bag.table.columnCount, offsets: Array(bag.table.offsets.prefix(701)),
+                    columns: Array(bag.table.columns[..<end]), values: Array(bag.table.values[..<end]))
+                return FeatureBag(name: bag.name, table: table, rowOf: rows)
+            })
+        let start = try exact().fit(fewer, threeCoordinates, workers: workers).model
+        let cold = try exact().fit(data, threeCoordinates, workers: workers)
+        let warm = try exact().fit(data, threeCoordinates, start: start, workers: workers)
+        #expect(warm.trace.passes.count == 1 && warm.trace.objectives.count == 2)
+        #expect(abs(warm.trace.passes.last! - cold.trace.passes.last!) <= 1e-9 * cold.trace.passes.last!)
+        // hardly a step away from where it began: a start that was lost would need more
+        let again = try exact().fit(data, threeCoordinates, start: cold.model, workers: workers)
+        #expect(again.trace.jointSteps <= 2)
+    }
+
+    @Test func aMillionFeatures() throws {
+        // 1,000 of a million features occur, each in 16 rows of its own as in `oneFeatureClosedForm`: all are log 3
+        let used = (0..<1000).map { UInt32($0 * 1000 + 7) }
+        let rows = used.flatMap { j in (0..<16).map { (j, $0 < 8 ? Float(1) : -1) } }
+        let table = SparseRows(
+            columnCount: 1_000_000, offsets: Array(0...rows.count), columns: rows.map(\.0), values: rows.map(\.1))
+        let labels = used.flatMap { _ in [1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1] as [UInt8] }
+        let data = examples(labels, bags: [FeatureBag(name: "x", table: table)])
+        let coordinate = Coordinate(name: "g", bags: ["x"], l2: 2 / 1.0986122886681098)
+        let (model, trace) = try exact().fit(data, [coordinate], workers: workers)
+        #expect(trace.gap! <= 1e-11 * trace.passes.last!)
+        let values = model.coefficients[0].values
+        #expect(values.count == 1_000_001)
+        for j in used { #expect(abs(values[Int(j)] - 1.0986122886681098) < 1e-3) }
+        #expect(values.reduce(0) { $0 + ($1 == 0 ? 1 : 0) } >= 999_000)  // what never occurs stays 0
+    }
+
     @Test func fewAndManyRows() throws {
         let data = planted()
         var coordinates = threeCoordinates
@@ -157,6 +256,23 @@ import Testing
         #expect(limited.trace.gap == nil)  // no joint objective, no certificate
         coordinates[1].maxRows = 10_000
         #expect(try exact().fit(data, coordinates, workers: workers).trace.limited.isEmpty)
+    }
+
+    @Test func keptRowsStandForAll() throws {
+        // Intercepts alone. Entity 0 has 12 ones, of which 4 are kept with three times the weight, entity 1 the same of
+        // zeros: whichever are kept, the optimum is that of all rows, 12·(1 − σ(θ)) = λθ: θ = log 3 for λ = 3/log 3.
+        // The other rows are scored.
+        let labels = [UInt8](repeating: 1, count: 12) + [UInt8](repeating: 0, count: 12)
+        let entities = [Int32](repeating: 0, count: 12) + [Int32](repeating: 1, count: 12)
+        let data = examples(labels, groupings: [Grouping(name: "l", entityCount: 2, entities: entities)])
+        let coordinate = Coordinate(name: "l", by: "l", bags: [], l2: 3 / 1.0986122886681098, maxRows: 4)
+        let (model, trace) = try exact().fit(data, [coordinate], workers: workers)
+        #expect(trace.limited == ["l"])
+        #expect(abs(model.coefficients[0].values[0] - 1.0986122886681098) < 1e-8)
+        #expect(abs(model.coefficients[0].values[1] + 1.0986122886681098) < 1e-8)
+        for (i, z) in model.margins(of: data, workers: workers).enumerated() {
+            #expect(abs(z - (i < 12 ? 1.0986122886681098 : -1.0986122886681098)) < 1e-8)
+        }
     }
 
     @Test func scoresOfExamplesAreTheSolversOwn() throws {

@@ -88,6 +88,10 @@ struct DenseTwin {
             let entities = group?.entityCount ?? 1
             for i in 0..<data.count {
                 var row = [Double](repeating: 0, count: p * entities)
+                if let group, group.entities[i] < 0 {
+                    x[i] += row
+                    continue
+                }
                 let first = p * Int(group?.entities[i] ?? 0)
                 var base = 0
                 for name in coordinate.bags {

@@ -33,6 +33,7 @@ double lk_log(double x);
 double lk_log1pexp(double x);
 
 #include "ckernels_cowatch.h"
+#include "ckernels_entities.h"
 #include "ckernels_glmix.h"
 #include "ckernels_product.h"
 #include "ckernels_ranking.h"

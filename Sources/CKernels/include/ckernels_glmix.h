@@ -23,6 +23,11 @@ int lk_cholesky(size_t n, double *a, double *column);
 /// Solves L·Lᵀ·x = b in place from lk_cholesky's result.
 void lk_cholesky_solve(size_t n, const double *l, double *b);
 
+/// The lower triangle of the row-major n × n l in 32 bits, row after row.
+void lk_lower_pack(size_t n, const double *l, float *packed);
+/// Solves L·Lᵀ·x = b in place from lk_lower_pack's result.
+void lk_lower_solve(size_t n, const float *packed, double *b);
+
 /// k = x·xᵀ, both triangles of the m × m k, over 8 lanes; x is m × width, row-major, width a multiple of 8.
 void lk_gram(size_t m, size_t width, const double *x, double *k);
 /// out = a·v for the symmetric n × n a.

@@ -11,8 +11,8 @@ import LinearAlgebra
 /// effect's features, so apart from it they would be hard for conjugate gradients: they share its block
 /// (`JoinedBlock`).
 final class BlockPreconditioner {
-    /// Float64 values of all factors together: 512 MiB.
-    static let mostValues = 1 << 26
+    /// Float32 values of all factors together: 512 MiB.
+    static let mostValues = 1 << 27
 
     private let state: FitState
     private var blocks: [Block] = []
@@ -29,9 +29,9 @@ final class BlockPreconditioner {
     }
 
     private struct Factors {
-        /// Factor of entity e from `starts[e]`; −1: the entity's diagonal is in `diagonal`.
+        /// Packed factor of entity e from `starts[e]`; −1: the entity's diagonal is in `diagonal`.
         var starts: [Int]
-        var values: [Double]
+        var values: [Float]
         /// √(w·ℓ″) of the fitted rows in their order.
         var roots: [Double]
         var diagonal: [Double] = []
@@ -69,22 +69,23 @@ final class BlockPreconditioner {
         var isComplete = true
         for e in 0..<layout.entityCount where !layout.fitted.range(e).isEmpty {
             let order = min(layout.fitted.range(e).count, layout.range(e).count)
-            if order * order > room {
+            let packed = SmallSystem.packedCount(order)
+            if packed > room {
                 isComplete = false
                 continue
             }
             starts[e] = size
-            size += order * order
-            room -= order * order
+            size += packed
+            room -= packed
         }
         var factors = Factors(
-            starts: starts, values: [Double](unsafeUninitializedCapacity: size) { _, count in count = size },
+            starts: starts, values: [Float](filledLater: size),
             roots: layout.fitted.rows.map { curvature[Int($0)].squareRoot() })
         factors.values.withUnsafeMutableBufferPointer { values in
             guard let values = values.baseAddress else { return }
             effect.forEachLoaded(curvature: curvature) { solver, _, e in
                 if starts[e] < 0 { return }
-                let factor = values + starts[e]
+                let (factor, order) = (solver.matrix.base, min(solver.rowCount, solver.featureCount))
                 if solver.usesDual {
                     solver.fillKernel()
                     solver.dualSystem(into: factor)
@@ -92,8 +93,9 @@ final class BlockPreconditioner {
                     solver.primalHessian(into: factor)
                 }
                 precondition(
-                    SmallSystem.factor(min(solver.rowCount, solver.featureCount), factor, column: solver.step.base),
+                    SmallSystem.factor(order, factor, column: solver.step.base),
                     "a Hessian with a positive penalty is positive definite")
+                SmallSystem.pack(order, factor, into: values + starts[e])
             }
         }
         if !isComplete { factors.diagonal = hessianDiagonal(effect, curvature) }
@@ -110,42 +112,47 @@ final class BlockPreconditioner {
         return d.map { $0 + effect.coordinate.l2 }
     }
 
-    /// M⁻¹·r; bases: first variable of each coordinate, then the end.
-    func apply(_ r: [Double], bases: [Int]) -> [Double] {
-        var z = r
+    /// z = M⁻¹·r; bases: first variable of each coordinate, then the end.
+    func apply(_ r: [Double], into z: inout [Double], bases: [Int]) {
         z.withUnsafeMutableBufferPointer { z in
-            for (k, block) in blocks.enumerated() {
-                let own = z.baseAddress! + bases[k]
-                switch block {
-                case .fixed(let fixed): fixed.precondition(inPlace: own)
-                case .joined(let joined): joined.apply(z.baseAddress!, bases: bases)
-                case .elsewhere: break
-                case .entities(let factors):
-                    guard case .random(let effect) = state.parts[k] else { preconditionFailure() }
-                    apply(factors, effect, own)
+            r.withUnsafeBufferPointer { r in
+                for (k, block) in blocks.enumerated() {
+                    let (from, own) = (r.baseAddress! + bases[k], z.baseAddress! + bases[k])
+                    switch block {
+                    case .fixed(let fixed):
+                        own.update(from: from, count: bases[k + 1] - bases[k])
+                        fixed.precondition(inPlace: own)
+                    case .joined(let joined): joined.apply(r.baseAddress!, into: z.baseAddress!, bases: bases)
+                    case .elsewhere: break
+                    case .entities(let factors):
+                        guard case .random(let effect) = state.parts[k] else { preconditionFailure() }
+                        apply(factors, effect, from, into: own)
+                    }
                 }
             }
         }
-        return z
     }
 
-    private func apply(_ factors: Factors, _ effect: RandomEffect, _ z: UnsafeMutablePointer<Double>) {
+    private func apply(
+        _ factors: Factors, _ effect: RandomEffect, _ r: UnsafePointer<Double>, into z: UnsafeMutablePointer<Double>
+    ) {
         let l2 = effect.coordinate.l2
         factors.values.withUnsafeBufferPointer { values in
             factors.roots.withUnsafeBufferPointer { roots in
                 effect.forEachEntity { v, view, e in
                     let (range, rows) = (view.range(e), view.rowRange(e))
                     let own = z + range.lowerBound
+                    own.update(from: r + range.lowerBound, count: range.count)
                     if factors.starts[e] < 0 {
                         for at in range { z[at] /= factors.diagonal[at] }
                         return
                     }
                     let factor = values.baseAddress! + factors.starts[e]
-                    if rows.count >= range.count { return SmallSystem.solve(range.count, factor, own) }
+                    if rows.count >= range.count { return SmallSystem.solvePacked(range.count, factor, own) }
                     let root = roots.baseAddress! + rows.lowerBound
                     view.multiply(e, own, into: v)
                     for i in 0..<rows.count { v[i] *= root[i] }
-                    SmallSystem.solve(rows.count, factor, v)
+                    SmallSystem.solvePacked(rows.count, factor, v)
                     for i in 0..<rows.count { v[i] *= -root[i] }
                     view.addTransposed(e, v, to: own)
                     for j in 0..<range.count { own[j] /= l2 }

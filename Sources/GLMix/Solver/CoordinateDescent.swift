@@ -57,12 +57,14 @@ package struct CoordinateDescent: Sendable {
 
     /// - Parameters:
     ///   - prior: means and variances that take the place of 0 and 1/λ where they are known.
-    ///   - start: a model of the same examples and coordinates (λ's aside): the joint finish goes on from there at once.
+    ///   - start: a model of the same coordinates (λ's aside), entities and features: the joint finish goes on from there at
+    ///     once. Not with a prior, whose fit has other variables.
     /// - Throws: `GLMixError` for data or coordinates that have no optimum.
     package func fit(
         _ examples: Examples, _ coordinates: [Coordinate], prior: FitPrior? = nil, start: GLMixModel? = nil,
         workers: Workers
     ) throws -> (model: GLMixModel, trace: FitTrace) {
+        precondition(prior == nil || start == nil)
         try Coordinate.validate(coordinates, on: examples)
         try prior?.validate(coordinates)
         try Self.checkLabels(examples)
@@ -180,12 +182,12 @@ final class FitState {
         if parts.count == 1, case .fixed(let fixed, _) = parts[0] { !fixed.usesCholesky } else { false }
     }
 
-    /// Takes coefficients of the same layout; scores are left alone.
+    /// Takes coefficients of the same entities and features; scores are left alone.
     func load(_ model: GLMixModel) {
         for k in parts.indices {
             switch parts[k] {
             case .fixed(let fixed, _): parts[k] = .fixed(fixed, b: model.coefficients[k].values)
-            case .random(let effect): effect.replaceValues(model.coefficients[k].values[...])
+            case .random(let effect): effect.takeValues(of: model.coefficients[k])
             }
         }
     }

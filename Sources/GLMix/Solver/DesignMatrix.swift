@@ -12,6 +12,8 @@ struct DesignMatrix: Sendable {
     let bags: [Part]
     /// Factor of every column (a prior's, see `FitPrior`); empty: all 1.
     var scale: [Double] = []
+    /// Whether there is the column of ones.
+    private let hasIntercept: Bool
 
     struct Part: Sendable {
         let bag: FeatureBag
@@ -30,7 +32,14 @@ struct DesignMatrix: Sendable {
             parts.append(Part(bag: bag, base: base, examples: groups))
             base += bag.featureCount
         }
-        (rowCount, featureCount, bags) = (examples.count, base + 1, parts)
+        (rowCount, featureCount, bags, hasIntercept) = (examples.count, base + 1, parts, true)
+    }
+
+    /// One bag whose rows examples share, without a column of ones.
+    init(table: SparseRows, rowOf: [UInt32]) {
+        let bag = FeatureBag(name: "", table: table, rowOf: rowOf)
+        bags = [Part(bag: bag, base: 0, examples: RowGroups(count: table.rowCount, group: rowOf))]
+        (rowCount, featureCount, hasIntercept) = (rowOf.count, table.columnCount, false)
     }
 
     static let rowBlock = 8192
@@ -45,8 +54,10 @@ struct DesignMatrix: Sendable {
     private func addUnscaledProduct(
         _ v: UnsafePointer<Double>, to z: UnsafeMutablePointer<Double>, _ workers: Workers
     ) {
-        let intercept = v[featureCount - 1]
-        forBlocks(rowCount, workers) { rows in for i in rows { z[i] += intercept } }
+        if hasIntercept {
+            let intercept = v[featureCount - 1]
+            forBlocks(rowCount, workers) { rows in for i in rows { z[i] += intercept } }
+        }
         for part in bags {
             let table = part.bag.table
             if let rowOf = part.bag.rowOf {
@@ -71,7 +82,7 @@ struct DesignMatrix: Sendable {
     func multiplyTransposed(
         _ r: UnsafePointer<Double>, into g: UnsafeMutablePointer<Double>, squared: Bool = false, workers: Workers
     ) {
-        g[featureCount - 1] = sum(r, workers)
+        if hasIntercept { g[featureCount - 1] = sum(r, workers) }
         for part in bags {
             let table = part.bag.table
             guard let groups = part.examples else {

@@ -44,15 +44,19 @@ struct EntityLayout: Sendable {
         (fitted, limited) = Self.selectRows(groups, grouping, coordinate, seed: seed)
         let (count, rows) = (fitted.count, fitted.offsets)
         mostRows = (0..<fitted.count).reduce(0) { max($0, rows[$1 + 1] - rows[$1]) }
-        let block = max(1, min(32, count / 64))  // a few large entities (segments) are shared out one by one
+        let block = max(1, min(64, count / 64))  // a few large entities (segments) are shared out one by one
         self.block = block
         let blocks = (count + block - 1) / block
         let sizes = (0..<blocks).map { rows[min(count, ($0 + 1) * block)] - rows[$0 * block] }
         order = (0..<blocks).sorted { sizes[$0] != sizes[$1] ? sizes[$0] > sizes[$1] : $0 < $1 }
-        (offsets, features) = Self.support(bags, fitted, featureCount: featureCount, block: block, workers)
+        starts = Self.starts(bags, fitted)
+        var columns = [UInt32](filledLater: starts.last!)
+        var values = [Float](filledLater: starts.last!)
+        (offsets, features) = Self.fill(
+            &columns, &values, starts, bags, fitted, featureCount: featureCount, block: block, workers)
         self.scale = scale?(offsets, features) ?? []
-        (starts, columns, values) = Self.copy(
-            bags, fitted, offsets, features, self.scale, featureCount: featureCount, block: block, workers)
+        if !self.scale.isEmpty { Self.multiply(&values, columns, starts, self.scale, offsets, fitted) }
+        (self.columns, self.values) = (columns, values)
     }
 
     var entityCount: Int { fitted.count }
@@ -82,37 +86,45 @@ struct EntityLayout: Sendable {
         return (RowGroups(count: groups.count, group: chosen), limited)
     }
 
-    /// The distinct features of every entity's fitted rows.
-    private static func support(
-        _ bags: [FeatureBag], _ fitted: RowGroups, featureCount: Int, block: Int, _ workers: Workers
+    /// Where each fitted row begins in `columns` and `values`; a row has an intercept beside its bags' features.
+    private static func starts(_ bags: [FeatureBag], _ fitted: RowGroups) -> [Int] {
+        var starts = [Int](repeating: 0, count: fitted.rows.count + 1)
+        starts.withUnsafeMutableBufferPointer { starts in
+            withBagPointers(bags) { bags in
+                fitted.rows.withUnsafeBufferPointer { rows in
+                    for i in rows.indices {
+                        var count = 1
+                        for part in bags.parts { count += part.nonzeros(of: Int(rows[i])).count }
+                        starts[i + 1] = starts[i] + count
+                    }
+                }
+            }
+        }
+        return starts
+    }
+
+    /// Copies all fitted rows, in the order of their entities, and returns the entities' features.
+    private static func fill(
+        _ columns: inout [UInt32], _ values: inout [Float], _ starts: [Int], _ bags: [FeatureBag], _ fitted: RowGroups,
+        featureCount: Int, block: Int, _ workers: Workers
     ) -> ([Int], [UInt32]) {
         let blocks = (fitted.count + block - 1) / block
         var found = [(counts: [Int], features: [UInt32])](repeating: ([], []), count: blocks)
         found.withUnsafeMutableBufferPointer { slots in
-            let slots = slots.baseAddress!
-            withBagPointers(bags) { bags in
-                workers.forEach(blocks, scratch: { [Bool](repeating: false, count: featureCount) }) { seen, item in
-                    var (counts, features): ([Int], [UInt32]) = ([], [])
-                    for e in item * block..<min(fitted.count, (item + 1) * block) {
-                        let start = features.count
-                        for at in fitted.range(e) {
-                            bags.forEachFeature(Int(fitted.rows[at])) { feature, _ in
-                                if !seen[feature] {
-                                    seen[feature] = true
-                                    features.append(UInt32(feature))
-                                }
-                            }
+            columns.withUnsafeMutableBufferPointer { columns in
+                values.withUnsafeMutableBufferPointer { values in
+                    let (slots, columns, values) = (slots.baseAddress!, columns.baseAddress, values.baseAddress)
+                    withBagPointers(bags) { bags in
+                        workers.forEach(blocks, scratch: { LayoutScratch(featureCount) }) { scratch, item in
+                            let entities = item * block..<min(fitted.count, (item + 1) * block)
+                            slots[item] = scratch.layOut(entities, fitted, starts, bags, columns, values)
                         }
-                        features[start...].sort()
-                        for f in features[start...] { seen[Int(f)] = false }
-                        if !fitted.range(e).isEmpty { features.append(UInt32(featureCount - 1)) }
-                        counts.append(features.count - start)
                     }
-                    slots[item] = (counts, features)
                 }
             }
         }
         var offsets = [0]
+        offsets.reserveCapacity(fitted.count + 1)
         var features: [UInt32] = []
         features.reserveCapacity(found.reduce(0) { $0 + $1.features.count })
         for block in found {
@@ -122,60 +134,35 @@ struct EntityLayout: Sendable {
         return (offsets, features)
     }
 
-    private static func copy(
-        _ bags: [FeatureBag], _ fitted: RowGroups, _ offsets: [Int], _ features: [UInt32], _ scale: [Double],
-        featureCount: Int, block: Int, _ workers: Workers
-    ) -> ([Int], [UInt32], [Float]) {
-        var starts = [Int](repeating: 0, count: fitted.rows.count + 1)
-        for (i, row) in fitted.rows.enumerated() {
-            starts[i + 1] = starts[i] + 1
-            for bag in bags { starts[i + 1] += bag.table.range(bag.rowOf.map { Int($0[Int(row)]) } ?? Int(row)).count }
-        }
-        let count = starts.last!
-        var columns = [UInt32](unsafeUninitializedCapacity: count) { $1 = count }
-        var values = [Float](unsafeUninitializedCapacity: count) { $1 = count }
-        columns.withUnsafeMutableBufferPointer { columns in
-            values.withUnsafeMutableBufferPointer { values in
-                withBagPointers(bags) { bags in
-                    workers.forEach(
-                        (fitted.count + block - 1) / block,
-                        scratch: { [UInt32](repeating: 0, count: featureCount) }
-                    ) { local, item in
-                        for e in item * block..<min(fitted.count, (item + 1) * block) {
-                            let known = offsets[e]..<offsets[e + 1]
-                            for at in known { local[Int(features[at])] = UInt32(at - known.lowerBound) }
-                            for i in fitted.range(e) {
-                                var next = starts[i]
-                                bags.forEachFeature(Int(fitted.rows[i])) { feature, value in
-                                    columns[next] = local[feature]
-                                    values[next] = value
-                                    next += 1
-                                }
-                                columns[next] = UInt32(known.count - 1)
-                                values[next] = 1
-                                if scale.isEmpty { continue }
-                                for at in starts[i]...next {
-                                    values[at] *= Float(scale[known.lowerBound + Int(columns[at])])
-                                }
-                            }
-                        }
-                    }
-                }
+    private static func multiply(
+        _ values: inout [Float], _ columns: [UInt32], _ starts: [Int], _ scale: [Double], _ offsets: [Int],
+        _ fitted: RowGroups
+    ) {
+        for e in 0..<fitted.count {
+            let rows = fitted.range(e)
+            for at in starts[rows.lowerBound]..<starts[rows.upperBound] {
+                values[at] *= Float(scale[offsets[e] + Int(columns[at])])
             }
         }
-        return (starts, columns, values)
     }
 
     /// Calls `body` for every entity with fitted rows, in parallel, with scratch per thread and a view for reading.
     func forEachEntity<Scratch>(
         _ workers: Workers, scratch: () -> Scratch, _ body: (inout Scratch, EntityView, Int) -> Void
     ) {
+        forEachBlock(workers, scratch: scratch) { scratch, view, entities in
+            for e in entities where view.rowOffsets[e] < view.rowOffsets[e + 1] { body(&scratch, view, e) }
+        }
+    }
+
+    /// The same by blocks of consecutive entities, those with most rows first.
+    func forEachBlock<Scratch>(
+        _ workers: Workers, scratch: () -> Scratch, _ body: (inout Scratch, EntityView, Range<Int>) -> Void
+    ) {
         withView { view in
             workers.forEach(order.count, scratch: scratch) { scratch, item in
                 let first = order[item] * block
-                for e in first..<min(entityCount, first + block) where view.rowOffsets[e] < view.rowOffsets[e + 1] {
-                    body(&scratch, view, e)
-                }
+                body(&scratch, view, first..<min(entityCount, first + block))
             }
         }
     }
@@ -228,6 +215,8 @@ struct EntityView {
 
     /// Positions in `rows` of the entity's fitted rows.
     @inline(__always) func rowRange(_ e: Int) -> Range<Int> { rowOffsets[e]..<rowOffsets[e + 1] }
+    /// The examples of the entity's fitted rows.
+    @inline(__always) func examples(_ e: Int) -> Slice<UnsafeBufferPointer<UInt32>> { rows[rowRange(e)] }
     /// v = X·theta, one per fitted row of the entity.
     @inline(__always)
     func multiply(_ e: Int, _ theta: UnsafePointer<Double>, into v: UnsafeMutablePointer<Double>) {
@@ -252,38 +241,90 @@ struct EntityView {
     @inline(__always) func range(_ e: Int) -> Range<Int> { offsets[e]..<offsets[e + 1] }
 }
 
+/// Buffers of one thread for `EntityKernels.layOut`.
+private final class LayoutScratch {
+    private let featureCount: Int
+    private var features = Buffer<UInt32>()
+    private let local: UnsafeMutablePointer<UInt32>
+    private let seen: UnsafeMutablePointer<UInt64>
+    private let summary: UnsafeMutablePointer<UInt64>
+
+    init(_ featureCount: Int) {
+        self.featureCount = featureCount
+        (local, seen) = (.allocate(capacity: featureCount), .allocate(capacity: featureCount / 64 + 1))
+        summary = .allocate(capacity: featureCount / 4096 + 1)
+        seen.update(repeating: 0, count: featureCount / 64 + 1)
+        summary.update(repeating: 0, count: featureCount / 4096 + 1)
+    }
+
+    deinit {
+        local.deallocate()
+        seen.deallocate()
+        summary.deallocate()
+    }
+
+    /// Lays out consecutive entities; returns the numbers of their features and the features.
+    func layOut(
+        _ entities: Range<Int>, _ fitted: RowGroups, _ starts: [Int], _ bags: BagPointers,
+        _ columns: UnsafeMutablePointer<UInt32>?, _ values: UnsafeMutablePointer<Float>?
+    ) -> ([Int], [UInt32]) {
+        var counts = [Int](repeating: 0, count: entities.count)
+        let room = entities.reduce(0) { total, e in
+            let rows = fitted.range(e)
+            return total + min(featureCount, starts[rows.upperBound] - starts[rows.lowerBound])
+        }
+        features.reserve(room)
+        var at = 0
+        for e in entities where !fitted.range(e).isEmpty {
+            let rows = fitted.range(e)
+            let count = fitted.rows.withUnsafeBufferPointer { examples in
+                starts.withUnsafeBufferPointer { starts in
+                    EntityKernels.layOut(
+                        rows: rows.count, examples.baseAddress! + rows.lowerBound, bags.parts,
+                        intercept: featureCount - 1, starts: starts.baseAddress! + rows.lowerBound, columns: columns!,
+                        values: values!, features: features.base + at, seen: seen, summary: summary, local: local)
+                }
+            }
+            counts[e - entities.lowerBound] = count
+            at += count
+        }
+        return (counts, Array(UnsafeBufferPointer(start: features.base, count: at)))
+    }
+}
+
 /// Pointers into feature bags that stand side by side.
 struct BagPointers {
-    struct Part {
-        let offsets: UnsafePointer<Int>
-        let columns: UnsafePointer<UInt32>
-        let values: UnsafePointer<Float>
-        let rowOf: UnsafePointer<UInt32>?
-        let base: Int
-    }
-    let parts: UnsafeBufferPointer<Part>
+    let parts: UnsafeBufferPointer<BagRows>
 
     /// Gives every non-zero of an example to `body` as (feature, value), features ascending.
     @inline(__always)
     func forEachFeature(_ example: Int, _ body: (Int, Float) -> Void) {
         for part in parts {
-            let row = part.rowOf.map { Int($0[example]) } ?? example
-            for at in part.offsets[row]..<part.offsets[row + 1] {
-                body(part.base + Int(part.columns[at]), part.values[at])
+            for at in part.nonzeros(of: example) {
+                body(Int(part.base) + Int(part.columns[at]), part.values[at])
             }
         }
     }
 }
 
+extension BagRows {
+    /// Positions of an example's columns and values.
+    @inline(__always)
+    func nonzeros(of example: Int) -> Range<Int> {
+        let row = row_of == nil ? example : Int(row_of[example])
+        return offsets[row]..<offsets[row + 1]
+    }
+}
+
 /// Opens the bags' memory for reading: one nested scope per bag.
 func withBagPointers<Result>(_ bags: [FeatureBag], _ body: (BagPointers) -> Result) -> Result {
-    func open(_ number: Int, _ base: Int, _ parts: [BagPointers.Part]) -> Result {
+    func open(_ number: Int, _ base: Int, _ parts: [BagRows]) -> Result {
         if number == bags.count { return parts.withUnsafeBufferPointer { body(BagPointers(parts: $0)) } }
         let bag = bags[number]
         return bag.table.withPointers { offsets, columns, values in
             func next(_ rowOf: UnsafePointer<UInt32>?) -> Result {
-                let part = BagPointers.Part(
-                    offsets: offsets, columns: columns, values: values, rowOf: rowOf, base: base)
+                let part = BagRows(
+                    offsets: offsets, columns: columns, values: values, row_of: rowOf, base: UInt32(base))
                 return open(number + 1, base + bag.featureCount, parts + [part])
             }
             guard let rowOf = bag.rowOf else { return next(nil) }

@@ -140,7 +140,7 @@ final class FixedEffect: NewtonObjective {
         return gradient
     }
 
-    func hessianTimes(_ v: [Double]) -> [Double] {
+    func hessianTimes(_ v: [Double], into out: inout [Double]) {
         var product = [Double](repeating: 0, count: losses.count)
         product.withUnsafeMutableBufferPointer { product in
             v.withUnsafeBufferPointer {
@@ -148,15 +148,13 @@ final class FixedEffect: NewtonObjective {
             }
         }
         losses.scaleByCurvature(&product)
-        var result = transposed(product)
-        for j in 0..<count - 1 { result[j] += l2 * v[j] }
-        return result
+        out = transposed(product)
+        for j in 0..<count - 1 { out[j] += l2 * v[j] }
     }
 
-    func precondition(_ r: [Double]) -> [Double] {
-        var z = r
+    func precondition(_ r: [Double], into z: inout [Double]) {
+        z = r
         z.withUnsafeMutableBufferPointer { precondition(inPlace: $0.baseAddress!) }
-        return z
     }
 
     /// M⁻¹·r in the place of r.

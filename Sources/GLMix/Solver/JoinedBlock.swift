@@ -88,9 +88,9 @@ final class JoinedBlock {
     }
 
     /// Solves for the block's variables within all of them. bases: first variable of each coordinate, then the end.
-    func apply(_ z: UnsafeMutablePointer<Double>, bases all: [Int]) {
+    func apply(_ r: UnsafePointer<Double>, into z: UnsafeMutablePointer<Double>, bases all: [Int]) {
         var v: [Double] = []
-        for k in coordinates { v += UnsafeBufferPointer(start: z + all[k], count: all[k + 1] - all[k]) }
+        for k in coordinates { v += UnsafeBufferPointer(start: r + all[k], count: all[k + 1] - all[k]) }
         v.withUnsafeMutableBufferPointer { v in
             factor.withUnsafeBufferPointer { Cholesky.solve(bases.last!, factor: $0.baseAddress!, v.baseAddress!) }
             for (i, k) in coordinates.enumerated() {

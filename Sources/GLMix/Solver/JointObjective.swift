@@ -18,6 +18,8 @@ final class JointObjective: NewtonObjective {
     private let preconditioner: BlockPreconditioner
     /// z at the point tried last, one per example.
     private(set) var margins: [Double]
+    /// Work space of Hessian products, one per example.
+    private var rowProducts: [Double]
     private var factored = false
     /// `tolerance`·F at the last accepted point; 0 while inner solves must be exact.
     private var aimed = 0.0
@@ -51,6 +53,7 @@ final class JointObjective: NewtonObjective {
         (self.bases, self.free, self.l1) = (bases, free, l1)
         preconditioner = BlockPreconditioner(state)
         margins = [Double](repeating: 0, count: state.examples.count)
+        rowProducts = margins
     }
 
     var count: Int { bases.last! }
@@ -87,20 +90,25 @@ final class JointObjective: NewtonObjective {
     }
 
     /// ½·Σ g²/λ over the penalised coefficients.
-    func bound(_ gradient: [Double]) -> Double {
+    func bound(_ gradient: [Double]) -> Double { weightedSquares(gradient) { 0.5 / $0 } }
+
+    /// Σ c(λ_j)·v_j² over the penalised coefficients.
+    private func weightedSquares(_ v: [Double], _ c: (Double) -> Double) -> Double {
         var total = 0.0
-        gradient.withUnsafeBufferPointer { g in
+        v.withUnsafeBufferPointer { v in
             for (k, part) in state.parts.enumerated() {
-                let (base, free) = (bases[k], free ?? -1)
-                let squares = blockSum(bases[k + 1] - base, workers) { range in
+                let base = bases[k]
+                // the free intercept is its coordinate's last
+                let count = bases[k + 1] - base - (free == bases[k + 1] - 1 ? 1 : 0)
+                let squares = blockSum(count, workers) { range in
                     var sum = 0.0
-                    for j in range where base + j != free { sum += g[base + j] * g[base + j] }
+                    for j in range { sum += v[base + j] * v[base + j] }
                     return sum
                 }
-                total += squares / Self.l2(part)
+                total += c(Self.l2(part)) * squares
             }
         }
-        return 0.5 * total
+        return total
     }
 
     static func l2(_ part: FitState.Part) -> Double {
@@ -162,13 +170,7 @@ final class JointObjective: NewtonObjective {
             forBlocks(z.count, workers) { rows in for i in rows { z[i] = Double(offsets[i]) } }
         }
         addProducts(x, to: &margins)
-        var penalty = l1?.value(x) ?? 0
-        for (k, part) in state.parts.enumerated() {
-            var squares = 0.0
-            for j in bases[k]..<bases[k + 1] where j != free { squares += x[j] * x[j] }
-            penalty += 0.5 * Self.l2(part) * squares
-        }
-        return losses.value(margins) + penalty
+        return losses.value(margins) + (l1?.value(x) ?? 0) + weightedSquares(x) { 0.5 * $0 }
     }
 
     func accept(_ x: [Double]) -> [Double] {
@@ -180,26 +182,30 @@ final class JointObjective: NewtonObjective {
     private func move(to x: [Double]) -> [Double] {
         for case .fixed(let fixed, _) in state.parts { fixed.noteMove() }
         factored = false
-        return transposed(losses.residuals, plusPenaltyOf: x)
+        var gradient = [Double](filledLater: count)
+        transposed(losses.residuals, plusPenaltyOf: x, into: &gradient)
+        return gradient
     }
 
-    func hessianTimes(_ v: [Double]) -> [Double] {
-        var product = [Double](repeating: 0, count: margins.count)
-        addProducts(v, to: &product)
-        losses.scaleByCurvature(&product)
-        return transposed(product, plusPenaltyOf: v)
+    func hessianTimes(_ v: [Double], into out: inout [Double]) {
+        rowProducts.withUnsafeMutableBufferPointer { z in
+            forBlocks(z.count, workers) { rows in for i in rows { z[i] = 0 } }
+        }
+        addProducts(v, to: &rowProducts)
+        losses.scaleByCurvature(&rowProducts)
+        transposed(rowProducts, plusPenaltyOf: v, into: &out)
     }
 
-    func precondition(_ r: [Double]) -> [Double] {
+    func precondition(_ r: [Double], into z: inout [Double]) {
         if !factored {
             preconditioner.factor(curvature: losses.curvature)
             factored = true
         }
-        return preconditioner.apply(r, bases: bases)
+        preconditioner.apply(r, into: &z, bases: bases)
     }
 
-    /// A tenth of what `isOptimal` asks, because the quadratic model promises too much.
-    func isNegligible(_ residual: [Double]) -> Bool { aimed > 0 && bound(residual) <= 0.05 * aimed }
+    /// Half of what `isOptimal` asks, because the quadratic model promises too much.
+    func isNegligible(_ residual: [Double]) -> Bool { aimed > 0 && bound(residual) <= 0.25 * aimed }
 
     func noteInnerSteps(_ steps: Int) { preconditioner.noteInnerSteps(steps) }
 
@@ -227,9 +233,8 @@ final class JointObjective: NewtonObjective {
         }
     }
 
-    /// [X_kᵀ·r + λ_k·x_k]_k
-    private func transposed(_ r: [Double], plusPenaltyOf x: [Double]) -> [Double] {
-        var g = [Double](repeating: 0, count: count)
+    /// g = [X_kᵀ·r + λ_k·x_k]_k
+    private func transposed(_ r: [Double], plusPenaltyOf x: [Double], into g: inout [Double]) {
         g.withUnsafeMutableBufferPointer { g in
             r.withUnsafeBufferPointer { r in
                 for (k, part) in state.parts.enumerated() {
@@ -239,13 +244,13 @@ final class JointObjective: NewtonObjective {
                         fixed.design.multiplyTransposed(r.baseAddress!, into: out, workers: state.workers)
                     case .random(let effect): effect.multiplyTransposed(r.baseAddress!, into: out)
                     }
-                    let l2 = Self.l2(part)
-                    forBlocks(bases[k + 1] - bases[k], state.workers) { range in
-                        for j in range where bases[k] + j != free { out[j] += l2 * x[bases[k] + j] }
+                    let (l2, base) = (Self.l2(part), bases[k])
+                    let count = bases[k + 1] - base - (free == bases[k + 1] - 1 ? 1 : 0)
+                    x.withUnsafeBufferPointer { x in
+                        forBlocks(count, state.workers) { range in for j in range { out[j] += l2 * x[base + j] } }
                     }
                 }
             }
         }
-        return g
     }
 }

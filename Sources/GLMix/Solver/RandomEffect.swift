@@ -13,6 +13,8 @@ final class RandomEffect {
     /// α of the dual form, one per fitted row in their order; kept as a warm start.
     private var alpha: [Double]
     private let workers: Workers
+    /// The same matrix by rows that examples share, where that is much smaller than the layout's copy.
+    private let shared: DesignMatrix?
 
     /// - Parameter scale: see `EntityLayout`.
     init(
@@ -23,6 +25,7 @@ final class RandomEffect {
         self.examples = examples
         self.workers = workers
         layout = EntityLayout(coordinate, examples, seed: seed, workers: workers, scale: scale)
+        shared = SharedRows.matrix(layout, exampleCount: examples.count)
         values = [Double](repeating: 0, count: layout.features.count)
         alpha = [Double](repeating: 0, count: layout.fitted.rows.count)
     }
@@ -34,47 +37,71 @@ final class RandomEffect {
     /// Puts other coefficients in the place of the present ones.
     func replaceValues(_ values: ArraySlice<Double>) { self.values = Array(values) }
 
+    /// Takes what another fit found for the same entities and features; 0 for what it did not have.
+    func takeValues(of other: Coefficients) {
+        for e in 0..<layout.entityCount {
+            var from = e < other.entityCount ? other.range(e) : 0..<0
+            for at in layout.range(e) {
+                while let next = from.first, other.features[next] < layout.features[at] { from = from.dropFirst() }
+                guard let next = from.first else { break }
+                if other.features[next] == layout.features[at] { values[at] = other.values[next] }
+            }
+        }
+    }
+
     /// (λ/2)·Σ θ².
     var penalty: Double {
-        var total = 0.0
-        for v in values { total += v * v }
+        let total = values.withUnsafeBufferPointer { values in
+            blockSum(values.count, workers) { range in
+                var sum = 0.0
+                for j in range { sum += values[j] * values[j] }
+                return sum
+            }
+        }
         return 0.5 * coordinate.l2 * total
     }
 
     /// Improves all coefficients for the given offsets (own rows' offsets and all other coordinates' scores).
     /// - Parameters: offsets and scores: one per example; scores of rows of these entities are overwritten.
     func fit(offsets: [Double], scores: inout [Double]) {
-        let layout = layout
         scores.withUnsafeMutableBufferPointer { scores in
             values.withUnsafeMutableBufferPointer { values in
                 alpha.withUnsafeMutableBufferPointer { alpha in
-                    withBagPointers(layout.bags) { bags in
-                        forEachLoaded(offsets) { solver, view, e in
-                            let own = values.baseAddress! + view.offsets[e]
-                            solver.solve(theta: own, alpha: alpha.baseAddress! + view.rowOffsets[e])
-                            let rows = layout.groups.range(e)
-                            let isComplete = rows.count == solver.rowCount
-                            for (i, at) in rows.enumerated() {
-                                let row = Int(layout.groups.rows[at])
-                                scores[row] = isComplete ? solver.margins.base[i] : layout.score(row, e, own, bags)
-                            }
-                        }
+                    offsets.withUnsafeBufferPointer { offsets in
+                        fit(
+                            offsets: offsets.baseAddress!, values: values.baseAddress!, alpha: alpha.baseAddress!,
+                            scores: scores.baseAddress!)
                     }
                 }
             }
         }
     }
 
-    /// Calls `body` for every entity that has a model, its rows loaded into the solver with `offsets` (one per
-    /// example).
-    private func forEachLoaded(_ offsets: [Double], _ body: (EntitySolver, EntityView, Int) -> Void) {
-        let layout = layout
+    private func fit(
+        offsets: UnsafePointer<Double>, values: UnsafeMutablePointer<Double>, alpha: UnsafeMutablePointer<Double>,
+        scores: UnsafeMutablePointer<Double>
+    ) {
+        let (layout, l2) = (layout, coordinate.l2)
         examples.withRowPointers { data in
-            offsets.withUnsafeBufferPointer { offsets in
-                layout.forEachEntity(workers, scratch: { EntitySolver(l2: coordinate.l2) }) { solver, view, e in
-                    let all = layout.groups.range(e).count
-                    solver.load(view, e, data, offsets: offsets.baseAddress!, all: all)
-                    body(solver, view, e)
+            withBagPointers(layout.bags) { bags in
+                layout.forEachBlock(workers, scratch: { (EntitySolver(l2: l2), EntityBatch(l2: l2)) }) {
+                    solvers, view, entities in
+                    let (solver, batch) = solvers
+                    for e in entities where !view.rowRange(e).isEmpty && !batch.takes(e, view) {
+                        solver.load(view, e, data, offsets: offsets, all: layout.groups.range(e).count)
+                        solver.solve(theta: values + view.offsets[e], alpha: alpha + view.rowOffsets[e])
+                        for (i, row) in view.examples(e).enumerated() { scores[Int(row)] = solver.margins.base[i] }
+                    }
+                    batch.solve(
+                        view, data, offsets, allRows: layout.groups, values: values, alpha: alpha, scores: scores)
+                    for e in entities where !view.rowRange(e).isEmpty {
+                        let all = layout.groups.range(e)
+                        if all.count == view.rowRange(e).count { continue }
+                        for at in all {  // also the rows that it was not fitted on
+                            let row = Int(layout.groups.rows[at])
+                            scores[row] = layout.score(row, e, values + view.offsets[e], bags)
+                        }
+                    }
                 }
             }
         }
@@ -102,6 +129,7 @@ final class RandomEffect {
 
     /// z += X·v on the fitted rows. v: aligned with the coefficients; z: one per example.
     func addProduct(_ v: UnsafePointer<Double>, to z: UnsafeMutablePointer<Double>) {
+        if let shared { return shared.addProduct(v, to: z, workers: workers) }
         forEachEntity { products, view, e in
             view.multiply(e, v + view.offsets[e], into: products)
             let rows = view.rows.baseAddress! + view.rowOffsets[e]
@@ -113,6 +141,7 @@ final class RandomEffect {
     func multiplyTransposed(
         _ r: UnsafePointer<Double>, into g: UnsafeMutablePointer<Double>, squared: Bool = false
     ) {
+        if let shared { return shared.multiplyTransposed(r, into: g, squared: squared, workers: workers) }
         forEachEntity { gathered, view, e in
             let own = g + view.offsets[e]
             own.update(repeating: 0, count: view.range(e).count)

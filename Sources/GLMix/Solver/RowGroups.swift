@@ -4,15 +4,25 @@ package struct RowGroups: Sendable, Equatable {
     package let rows: [UInt32]
 
     /// - Parameter group: group of each row; rows whose group is not in 0..<count belong to none.
-    package init<Index: BinaryInteger>(count: Int, group: [Index]) {
-        var starts = [Int](repeating: 0, count: count + 1)
-        for g in group where g >= 0 && Int(g) < count { starts[Int(g) + 1] += 1 }
-        for e in 0..<count { starts[e + 1] += starts[e] }
-        var next = starts
-        var sorted = [UInt32](repeating: 0, count: starts[count])
-        for (row, g) in group.enumerated() where g >= 0 && Int(g) < count {
-            sorted[next[Int(g)]] = UInt32(row)
-            next[Int(g)] += 1
+    package init<Index: FixedWidthInteger>(count: Int, group: [Index]) {
+        var next = [Int](repeating: 0, count: count + 1)
+        var starts = next
+        var sorted: [UInt32] = []
+        group.withUnsafeBufferPointer { group in
+            next.withUnsafeMutableBufferPointer { next in
+                for g in group where g >= 0 && Int(g) < count { next[Int(g) + 1] += 1 }
+                for e in 0..<count { next[e + 1] += next[e] }
+                starts.withUnsafeMutableBufferPointer { _ = $0.update(fromContentsOf: next) }
+                sorted = [UInt32](unsafeUninitializedCapacity: next[count]) { sorted, size in
+                    size = next[count]
+                    for row in 0..<group.count {
+                        let g = group[row]
+                        if g < 0 || Int(g) >= count { continue }
+                        sorted[next[Int(g)]] = UInt32(truncatingIfNeeded: row)
+                        next[Int(g)] += 1
+                    }
+                }
+            }
         }
         (offsets, rows) = (starts, sorted)
     }

@@ -11,10 +11,10 @@ protocol NewtonObjective: AnyObject {
     func value(at x: [Double]) -> Double
     /// Moves to the point that was tried last and returns ∇f there, without the L1 term.
     func accept(_ x: [Double]) -> [Double]
-    /// ∇²f·v at the accepted point.
-    func hessianTimes(_ v: [Double]) -> [Double]
-    /// M⁻¹·r for a symmetric positive definite M near ∇²f at the accepted point.
-    func precondition(_ r: [Double]) -> [Double]
+    /// out = ∇²f·v at the accepted point.
+    func hessianTimes(_ v: [Double], into out: inout [Double])
+    /// z = M⁻¹·r for a symmetric positive definite M near ∇²f at the accepted point.
+    func precondition(_ r: [Double], into z: inout [Double])
     /// Whether an inner solve may end at this residual, the gradient that its quadratic model promises.
     func isNegligible(_ residual: [Double]) -> Bool
     /// Told after each inner solve how many products it took.
@@ -51,7 +51,7 @@ struct TrustRegionNewton {
     /// Most conjugate-gradient steps inside one Newton step.
     var innerIterations = 250
     /// An inner solve ends at ‖r‖_M⁻¹ ≤ forcing·‖g‖_M⁻¹, or at a residual that the objective calls negligible.
-    var forcing = 0.25
+    var forcing = 0.1
 
     struct Outcome: Sendable, Equatable {
         var value: Double
@@ -112,15 +112,17 @@ struct TrustRegionNewton {
         var s = [Double](repeating: 0, count: gradient.count)
         var r = vectors.scaled(-1, gradient)
         vectors.hold(free, &r)
-        var z = f.precondition(r)
+        var z = [Double](filledLater: r.count)
+        f.precondition(r, into: &z)
         vectors.hold(free, &z)
         var d = z
+        var hd = [Double](filledLater: r.count)
         var rz = vectors.dot(r, z)
         let goal = forcing * forcing * rz
         var (ss, sd, dd) = (0.0, 0.0, rz)  // ‖s‖², ⟨s, d⟩, ‖d‖² in M
         var products = 0
         while products < innerIterations, rz > goal, rz > 0, !f.isNegligible(r) {
-            var hd = f.hessianTimes(d)
+            f.hessianTimes(d, into: &hd)
             vectors.hold(free, &hd)
             products += 1
             let alpha = rz / vectors.dot(d, hd)
@@ -133,9 +135,8 @@ struct TrustRegionNewton {
                 vectors.add(-tau, hd, to: &r)
                 return (s, r, radius, products)
             }
-            vectors.add(alpha, d, to: &s)
-            vectors.add(-alpha, hd, to: &r)
-            z = f.precondition(r)
+            vectors.add(alpha, d, to: &s, subtracting: hd, from: &r)
+            f.precondition(r, into: &z)
             vectors.hold(free, &z)
             let rzNext = vectors.dot(r, z)
             let beta = rzNext / rz
@@ -174,6 +175,26 @@ struct VectorSpace {
         }
     }
 
+    /// y += a·x and v −= a·u, in one pass
+    func add(
+        _ a: Double, _ x: [Double], to y: inout [Double], subtracting u: [Double], from v: inout [Double]
+    ) {
+        x.withUnsafeBufferPointer { x in
+            u.withUnsafeBufferPointer { u in
+                y.withUnsafeMutableBufferPointer { y in
+                    v.withUnsafeMutableBufferPointer { v in
+                        forBlocks(x.count, workers) { range in
+                            for i in range {
+                                y[i] += a * x[i]
+                                v[i] -= a * u[i]
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// y = x + b·y
     func combine(_ x: [Double], _ b: Double, _ y: inout [Double]) {
         x.withUnsafeBufferPointer { x in
@@ -190,9 +211,12 @@ struct VectorSpace {
     }
 
     func scaled(_ a: Double, _ x: [Double]) -> [Double] {
-        [Double](unsafeUninitializedCapacity: x.count) { out, count in
-            count = x.count
-            forBlocks(x.count, workers) { range in for i in range { out[i] = a * x[i] } }
+        var out = [Double](filledLater: x.count)
+        out.withUnsafeMutableBufferPointer { out in
+            x.withUnsafeBufferPointer { x in
+                forBlocks(x.count, workers) { range in for i in range { out[i] = a * x[i] } }
+            }
         }
+        return out
     }
 }

@@ -85,7 +85,7 @@ def torch_newton(x, y, threads):
     torch.set_num_threads(threads)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     theta = torch.zeros(len(x), x.shape[2], dtype=torch.float64)
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     eye = torch.eye(x.shape[1], dtype=torch.float64)
     for at in range(0, len(x), 10000):
         a, t, b = x[at:at + 10000].double(), theta[at:at + 10000], y[at:at + 10000].double()
@@ -101,7 +101,7 @@ def torch_newton(x, y, threads):
             v = root * torch.bmm(a, g.unsqueeze(2)).squeeze(2)
             u = torch.cholesky_solve(v.unsqueeze(2), torch.linalg.cholesky(system)).squeeze(2)
             t -= g - torch.bmm(transposed, (root * u).unsqueeze(2)).squeeze(2)
-    return time.perf_counter() - start, theta.numpy()
+    return time.perf_counter() - start, time.process_time() - start_cpu, theta.numpy()
 
 def scipy_each(x, y, sample):
     """Seconds for all entities, from those of a sample, each by L-BFGS with its gradient."""
@@ -132,13 +132,15 @@ def random_effects(bench, folder, entities, m, n):
         line = ours(bench, "random", folder, threads)
         worst = gradient(x, y, line["theta"].reshape(entities, n + 1))
         results[threads] = line
-        print(f"  ours, {threads} threads: {line['solve']:.2f} s solving, {line['build']:.2f} s laying out, "
-              f"largest gradient {worst:.2g}", flush=True)
+        print(f"  ours, {threads} threads: {line['solve']:.2f} s ({line['solve_cpu']:.2f} of CPU) solving, "
+              f"{line['build']:.2f} s ({line['build_cpu']:.2f}) laying out, largest gradient {worst:.2g}", flush=True)
     peer = {}
     for threads in (1, 2):
-        peer[threads], theta = torch_newton(x, y, threads)
-        print(f"  PyTorch, batched Newton, {threads} threads: {peer[threads]:.2f} s, "
-              f"largest gradient {gradient(x, y, theta):.2g}", flush=True)
+        peer[threads], cpu, theta = torch_newton(x, y, threads)
+        print(f"  PyTorch, batched Newton, {threads} threads: {peer[threads]:.2f} s ({cpu:.2f} of CPU), "
+              f"largest gradient {gradient(x, y, theta):.2g}; by CPU {cpu / results[threads]['solve_cpu']:.1f} times ours "
+              f"solving, {cpu / (results[threads]['solve_cpu'] + results[threads]['build_cpu']):.1f} with laying out",
+              flush=True)
     each = scipy_each(x, y, 400)
     print(f"  SciPy L-BFGS, entity by entity, 1 thread: {each:.1f} s (from 400 entities)")
     for threads in (1, 2):
