@@ -32,6 +32,8 @@ STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix bl
 TOOLS  := generate-logs prepare-run publish-run inspect-shards
 FLAGS  := --run $(R) $(if $(THREADS),--threads $(THREADS)) $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 SELF   := $(MAKE) --no-print-directory
+# Without "Nothing to be done": make dies of it if nobody reads its output.
+QUIET  := $(SELF) --silent
 
 # One writer per run: every stage inherits the lock's descriptor, so it lasts until the last orphan is gone.
 # Ranks cannot inherit it from their launcher: they are told.
@@ -171,7 +173,7 @@ install-bin:
 
 # Whatever comes of it, OUT/metrics.prom tells a monitoring system.
 locked-run:
-	@code=0; { $(SELF) prepared && $(SELF) dag && $(SELF) $(R)/report/manifest.json && $(SELF) finish; } || code=$$?; \
+	@code=0; { $(QUIET) prepared && $(QUIET) dag && $(QUIET) $(R)/report/manifest.json && $(QUIET) finish; } || code=$$?; \
 	  $(BIN)/prepare-run monitoring --run $(R) --code $$code; exit $$code
 
 # All stages but neither report nor publication: what a backtest needs.
