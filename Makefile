@@ -107,9 +107,6 @@ bench-ncf: setup build ## NCF training against PyTorch and TensorFlow, on the sa
 bench-topk: setup build ## Scoring and selection against faiss, PyTorch, NumPy and implicit; MODELS=RUN: a run's own models
 	@MODELS='$(MODELS)' Tools/bench-topk
 
-bench-serving: setup build ## Looking lists up and publishing them, for LEARNERS=1000000 learners
-	@Tools/bench-serving
-
 ##@ Shipping
 
 dist: ## dist/lectern-….tar.gz: executables, Swift's runtime libraries, man pages, completions
@@ -141,7 +138,7 @@ clean-run: ## Remove the run folder of RUN
 
 .PHONY: help all setup build test status recommend inspect report history lint format docs clean clean-run
 .PHONY: backtest compare leak-check torture torture-short torture-long fuzz test-tsan
-.PHONY: bench bench-data bench-glmix bench-ncf bench-topk bench-serving dist dist-test
+.PHONY: bench bench-data bench-glmix bench-ncf bench-topk dist dist-test
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.

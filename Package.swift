@@ -133,8 +133,4 @@ if Context.environment["LECTERN_BENCHMARKS"] != nil {
         .executableTarget(
             name: "bench-topk", dependencies: everyStage + ["NeuralCF", "Ranking", "StoredModels"],
             path: "Tests/Benchmarks/TopK", exclude: ["compare.py", "peer.py"], sources: ["main.swift"]))
-    package.targets.append(
-        .executableTarget(
-            name: "bench-serving", dependencies: everyStage + ["Serving", "ServingSQLite"],
-            path: "Tests/Benchmarks/Serving"))
 }
