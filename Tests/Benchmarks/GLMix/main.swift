@@ -45,8 +45,10 @@ let laidOut = clock.withLock { $0[0] }
 try model.coefficients[0].values.withUnsafeBytes {
     try Data($0).write(to: URL(fileURLWithPath: folder + "/ours-\(threads).f64"))
 }
-print(
-    "{\"build\": \(laidOut.wall - start.wall), \"solve\": \(end.wall - laidOut.wall), "
-        + "\"build_cpu\": \(laidOut.cpu - start.cpu), \"solve_cpu\": \(end.cpu - laidOut.cpu), "
-        + "\"objective\": \(trace.passes.last!), "
-        + "\"gap\": \(trace.gap ?? 0), \"steps\": \(trace.jointSteps), \"products\": \(trace.jointProducts)}")
+let fields: [(name: String, value: Double)] = [
+    ("build", laidOut.wall - start.wall), ("build_cpu", laidOut.cpu - start.cpu),
+    ("solve", end.wall - laidOut.wall), ("solve_cpu", end.cpu - laidOut.cpu),
+    ("objective", trace.passes.last!), ("gap", trace.gap ?? 0),
+]
+let numbers = fields.map { "\"\($0.name)\": \($0.value)" }.joined(separator: ", ")
+print("{\(numbers), \"steps\": \(trace.jointSteps), \"products\": \(trace.jointProducts)}")
