@@ -316,7 +316,9 @@ def inputs(fixture, table, every):
             outcome = fixture.make("run", data=data)
             if plain or optional:
                 continue  # cannot be told from other data
-            right = outcome.code == 2 and len(outcome.complaints) == 1 and name.split(".")[0] in outcome.complaints[0]
+            # A missing file is named by the pattern that finds nothing.
+            named = name.split("-" if what == "missing" else ".")[0].split(".")[0]
+            right = outcome.code == 2 and len(outcome.complaints) == 1 and named in outcome.complaints[0]
             wrong = "" if right else f"code {outcome.code}: {outcome.err[-300:]}"
             row.count(f"{name} {what}", wrong or difference(content(fixture.latest / "logs"), before))
     row.end()

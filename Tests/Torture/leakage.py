@@ -57,9 +57,11 @@ def torture(fixture, table, size):
 
 
 def stages(fixture, dataset, data, name, as_of=None):
+    # Features of the generated platform: others have others, and the default declaration finds them.
+    quick = " ".join(w for w in QUICK.split() if dataset.name == "sample" or not w.startswith("glmix.features"))
     return run([
         "make", "--no-print-directory", "stages", f"DATASET={dataset.name}", f"DATA={data}", f"OUT={fixture.work}",
-        f"RUN={name}", f"AS_OF={as_of or dataset.as_of}", f"SET={QUICK}", "THREADS=2"], timeout=900)
+        f"RUN={name}", f"AS_OF={as_of or dataset.as_of}", f"SET={quick}", "THREADS=2"], timeout=900)
 
 
 def past(folder):
@@ -189,7 +191,8 @@ def clocks(fixture, table, every):
         ("Europe/Berlin", "2025-03-30 01:59:58"), ("Europe/Berlin", "2025-10-26 02:59:58"),
     ][::every]:
         fixture.fresh("prepare-run")
-        outcome = run(["faketime", moment, *fixture.command("run")], env={"TZ": zone})
+        # Without what it does to the times of files: those it turns into nonsense near 1970.
+        outcome = run(["faketime", moment, *fixture.command("run")], env={"TZ": zone, "NO_FAKE_STAT": "1"})
         row.count(f"{moment} {zone}",
                   outcome.err[-300:] if outcome.code else difference(content(fixture.work), fixture.expected))
     row.end()
@@ -198,7 +201,7 @@ def clocks(fixture, table, every):
 def far_times(fixture, table):
     """Logs that cross the second 2³¹ and the years at the edges of what is allowed."""
     row = table.row(GROUP, "logs that cross 2038-01-19 03:14:08 and those near 1990 and 2100")
-    for end in ["2038-02-10", "1992-02-10", "2099-11-20"]:
+    for end in ["2038-02-10", "1996-02-10", "2098-06-20"]:
         fixture.fresh("prepare-run")
         data = fixture.folder / "altered"
         shutil.rmtree(data, ignore_errors=True)
