@@ -1,12 +1,7 @@
 // Selection of co-watch candidates; contract in ckernels_cowatch.h.
 #include "ckernels_cowatch.h"
+#include "clones.h"
 #pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define CLONES
-#endif
 
 #define REACHES(j) ((sums[j] > 0) & ((float)sums[j] >= slope * x[j] + offset))
 

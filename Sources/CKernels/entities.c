@@ -70,7 +70,6 @@ typedef struct {
     i8 *positive;
 } batch;
 
-#define INLINE static inline __attribute__((always_inline))
 enum { MOST_DENSE = 4096 };
 
 size_t lk_entity_scratch(size_t m, size_t n) {

@@ -2,15 +2,11 @@
 #ifndef LECTERN_LANES_H
 #define LECTERN_LANES_H
 #include <stdint.h>
+#include "clones.h"
 #include <string.h>
 #pragma STDC FP_CONTRACT OFF
 #pragma clang diagnostic ignored "-Wpsabi"  // all helpers with vector arguments are inlined
 
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define CLONES
-#endif
 #define LANES 8
 
 typedef double v8 __attribute__((ext_vector_type(8)));

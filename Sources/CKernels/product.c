@@ -1,14 +1,6 @@
 // Products over panels of 16 columns; contract in ckernels_product.h.
 #include "ckernels_product.h"
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define CLONES
-#endif
-#define INLINE static inline __attribute__((always_inline))
-
-typedef float v16 __attribute__((ext_vector_type(16), aligned(4)));
+#include "clones.h"
 
 // Six rows of 16 fill twelve AVX registers: enough chains to hide the latency of the multiply-add, and each pair of
 // loads of B serves six rows.

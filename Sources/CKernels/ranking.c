@@ -1,16 +1,7 @@
 // Selection fused with the last sum of a score; contract in ckernels_ranking.h.
 #include "ckernels_ranking.h"
+#include "clones.h"
 #pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define CLONES
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
-
-typedef float v16 __attribute__((ext_vector_type(16), aligned(4)));
 
 typedef _Bool b16 __attribute__((ext_vector_type(16)));
 

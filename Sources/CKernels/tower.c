@@ -1,18 +1,10 @@
 // Inner loops of the towers' training step; contract in ckernels_tower.h.
 #include "ckernels_tower.h"
+#include "clones.h"
 #include "ckernels.h"
 #include "exp.h"
 #include <math.h>
 #pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define CLONES
-#endif
-#define INLINE static inline __attribute__((always_inline))
-
-typedef float v16 __attribute__((ext_vector_type(16), aligned(4)));
 
 // Columns [0, 16·vectors) of the sum. The rows lie far apart: the one that is due in a while is asked for early.
 INLINE void columns(size_t vectors, size_t n, const uint32_t *rows, const int32_t *slot, const float *weights,

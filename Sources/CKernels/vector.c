@@ -1,14 +1,10 @@
 // Vector kernels; contract in ckernels.h.
 #include "ckernels.h"
+#include "clones.h"
 #include "exp.h"
 #include <math.h>
 #pragma STDC FP_CONTRACT OFF
 
-#if defined(__x86_64__)
-#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define CLONES
-#endif
 #define LANES 16
 
 CLONES void lk_axpy(size_t n, float a, const float *x, float *y) {
