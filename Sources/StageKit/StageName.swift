@@ -59,7 +59,7 @@ package enum StageName: String, CaseIterable, Sendable {
         case .trainGLMix: ["run.seed", "glmix"]
         case .blend: ["run.seed", "blend", "export.exclude", "export.completed_fraction"]
         case .exportTopK: ["export"]
-        case .evaluate: ["run.seed", "evaluate"]
+        case .evaluate: ["run.seed", "evaluate", "export.exclude", "export.completed_fraction"]
         case .renderReport: ["run.seed", "report"]
         case .publishRun: ["publish"]
         }

@@ -1,6 +1,7 @@
 import LinearAlgebra
 import Metrics
 import Platform
+import Ranking
 
 /// Chooses the parameters of baselines by NDCG@20 on validation half A: lists as of t_v, labels of `[t_v, T)`. Nothing at
 /// or after T takes part.
@@ -13,6 +14,7 @@ struct BaselineChoice {
         var shard: Int
         var row: Int
         var labels: [UInt32]
+        var removed: ArraySlice<UInt32>
         var isWarm: Bool
     }
 
@@ -22,8 +24,12 @@ struct BaselineChoice {
     let eligible: [Bool]
     private let judges: [Judge]
 
-    /// - Parameter hashes: `LearnerHash` of each shard's learners.
-    init(_ source: BaselineSource, windows: TimeWindows, hashes: [[UInt64]], eligible: [Bool]) {
+    /// - Parameters:
+    ///   - hashes: `LearnerHash` of each shard's learners.
+    ///   - removed: by shard, what does not compete for each learner.
+    init(
+        _ source: BaselineSource, windows: TimeWindows, hashes: [[UInt64]], eligible: [Bool], removed: [CourseSets]
+    ) {
         (self.source, self.windows, self.eligible) = (source, windows, eligible)
         var all: [(judge: Judge, hash: UInt64)] = []
         for (shard, moments) in source.moments.enumerated() {
@@ -32,7 +38,8 @@ struct BaselineChoice {
                 if labels.isEmpty { continue }
                 let isWarm = !moments.range(row, from: .min, to: windows.validation).isEmpty
                 let judge = Judge(
-                    shard: shard, row: row, labels: moments.courses[labels].sorted(), isWarm: isWarm)
+                    shard: shard, row: row, labels: moments.courses[labels].sorted(),
+                    removed: removed[shard][row], isWarm: isWarm)
                 all.append((judge, hashes[shard][row]))
             }
         }
@@ -68,8 +75,7 @@ struct BaselineChoice {
         let sums = source.workers.map((members.count + block - 1) / block) { index -> Double in
             var maker = ListMaker(eligible: eligible, depth: Self.cutoff)
             return members[index * block..<min((index + 1) * block, members.count)].reduce(0) { sum, judge in
-                let moments = source.moments[judge.shard]
-                maker.begin(watched: moments.courses[moments.range(judge.row, from: .min, to: windows.validation)])
+                maker.begin(without: judge.removed)
                 let list = maker.list(scorers[judge.shard], learner: judge.row)
                 return sum + RankedHits(ranked: list, relevant: judge.labels).ndcg(at: Self.cutoff)
             }

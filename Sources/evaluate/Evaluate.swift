@@ -28,8 +28,8 @@ struct EvaluateRun: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "The stage (default).",
         discussion: """
-            Full ranking over all eligible courses, courses watched before T removed, courses that no model could know \
-            in the denominator. With nothing after T the validation table is shown, under that name.
+            Full ranking over all eligible courses without those of the learner's history (export.exclude), the same \
+            for every model; courses that no model could know stay in the denominator. With nothing after T the validation table is shown, under that name.
             Memory: one shard of learners per thread.
             """)
 
@@ -39,7 +39,8 @@ struct EvaluateRun: ParsableCommand {
         try runStage(.evaluate, options) { stage in
             let inputs = try EvaluationInputs(stage)
             var report = MetricsReport(
-                asOf: [inputs.windows.asOf], windowEnd: [nil], eligibleCourses: [inputs.eligible.count { $0 }])
+                asOf: [inputs.windows.asOf], windowEnd: [nil],
+                eligibleCourses: [inputs.candidates.eligible.count { $0 }])
             var results: [ShardResult] = []
             if let end = try stage.step("window", inputs.windowEnd) {
                 report.windowEnd = [end == .max ? nil : end]

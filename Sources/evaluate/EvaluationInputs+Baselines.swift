@@ -17,10 +17,13 @@ extension EvaluationInputs {
             moments: try WatchedShards.allMoments(watched), profiles: profiles(learners), courseCount: courseCount,
             history: windows.history, wide: wideKind(cowatch), seed: settings.seed, workers: stage.workers)
         let families = families(source)
-        let atValidation = (0..<courseCount).map { catalogue.isEligible($0, at: windows.validation) }
+        let candidates = CandidateRule(stage.slice, logs: after.logs, catalogue: catalogue, at: windows.validation)
+        let removed = try stage.workers.map(after.shards) {
+            try candidates.removed($0, of: after.shards, moments: source.moments[$0])
+        }
         let choice = BaselineChoice(
             source, windows: windows, hashes: learners.map { $0.ids.map { LearnerHash.of($0.utf8) } },
-            eligible: atValidation)
+            eligible: candidates.eligible, removed: removed)
         let chosen = try choice.choose(families) { try snapshot(cowatch, at: windows.validation) }
         for (family, baseline) in zip(families, chosen) where family.candidates.count > 1 {
             stage.manifest.facts["baseline \(family.name)"] = .text(baseline.text)

@@ -14,8 +14,8 @@ struct EvaluationInputs {
     let settings: EvaluateSettings
     let after: AfterLogs
     let catalogue: Catalogue
-    /// By course: published before T, not retired by it.
-    let eligible: [Bool]
+    /// As of T.
+    let candidates: CandidateRule
 
     /// Moments of each course, and learners with a moment, before T.
     struct Counts {
@@ -32,7 +32,7 @@ struct EvaluationInputs {
         settings = EvaluateSettings(stage.slice, labelWindow: windows.labelWindow)
         let catalogue = try LogsShards.catalogue(logs)
         self.catalogue = catalogue
-        eligible = (0..<catalogue.count).map { catalogue.isEligible($0, at: windows.asOf) }
+        candidates = CandidateRule(stage.slice, logs: logs, catalogue: catalogue, at: windows.asOf)
         after = try AfterLogs(run: stage.run, logs: logs, watched: watched, catalogue: catalogue)
     }
 
@@ -70,7 +70,7 @@ struct EvaluationInputs {
             courseCount: courseCount)
         return Evaluation(
             watched: watched, after: after, baselines: baselines, baselineModels: models, stored: stored,
-            eligible: eligible, windows: windows, end: end, cutoffs: settings.cutoffs, slices: slices,
+            candidates: candidates, windows: windows, end: end, cutoffs: settings.cutoffs, slices: slices,
             languages: HistoryLanguages(catalogue),
             statistics: SliceStatistics(
                 courseCount: courseCount, models: baselines.count + StoredLists.names.count,
@@ -90,6 +90,7 @@ struct EvaluationInputs {
             ("learners evaluated", learners.count), ("learners skipped: nothing relevant", sum(results, \.skipped)),
             ("learners new after T", sum(results, \.newLearners)), ("relevant courses", sum(results, \.relevant)),
             ("relevant courses not eligible at T", sum(results, \.unreachable)),
+            ("relevant courses begun before T", sum(results, \.begun)),
         ] {
             stage.count(name, count)
             report.counts[name] = count
@@ -111,7 +112,7 @@ struct EvaluationInputs {
         _ slice: String, _ models: [String], _ depths: [Int], _ evaluation: Evaluation, _ results: [ShardResult],
         _ counts: Counts
     ) -> [String: [String: MetricsReport.Lists]] {
-        let eligible = eligible.count { $0 }
+        let eligible = candidates.eligible.count { $0 }
         let statistics = evaluation.statistics[slice]
         var lists: [String: [String: MetricsReport.Lists]] = [:]
         for (model, name) in models.enumerated() {

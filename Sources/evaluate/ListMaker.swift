@@ -1,8 +1,8 @@
 import LinearAlgebra
 import Platform
 
-/// Makes a learner's list from scores of all courses: eligible ones, those watched before T removed, best first, ties
-/// to the smaller number. One per thread.
+/// Makes a learner's list from scores of all courses: the candidates of `CandidateRule`, best first, ties to the
+/// smaller number. One per thread.
 struct ListMaker {
     /// By course.
     let eligible: [Bool]
@@ -18,9 +18,10 @@ struct ListMaker {
     }
 
     /// The learner whose lists are made next.
-    mutating func begin(watched: ArraySlice<UInt32>) {
+    /// - Parameter removed: courses that do not compete.
+    mutating func begin(without removed: ArraySlice<UInt32>) {
         for course in isOpen.indices { isOpen[course] = eligible[course] }
-        for course in watched { isOpen[Int(course)] = false }
+        for course in removed { isOpen[Int(course)] = false }
     }
 
     mutating func list(_ scorer: any CourseScorer, learner: Int) -> [UInt32] {

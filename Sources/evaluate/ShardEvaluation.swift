@@ -13,15 +13,16 @@ struct ShardResult {
     var longest: [Int]
     /// Learners without a relevant course in the window.
     var skipped = 0
-    /// Relevant courses, and those of them that no list could hold: not eligible at T, or only known after it.
+    /// Relevant courses, and those of them that no list could hold: not eligible at T or only known after it; and
+    /// eligible, but begun before T.
     var relevant = 0
     var unreachable = 0
+    var begun = 0
     /// Evaluated learners who appear only after T.
     var newLearners = 0
 }
 
-/// Full ranking over all eligible courses, courses watched before T removed; every list of every learner with a
-/// relevant course in `[asOf, end)`.
+/// Full ranking of the candidates of one rule; every list of every learner with a relevant course in `[asOf, end)`.
 struct Evaluation {
     let watched: StageInput
     let after: AfterLogs
@@ -29,7 +30,7 @@ struct Evaluation {
     let baselines: [(name: String, baseline: Baseline)]
     let baselineModels: BaselineModels
     let stored: StoredLists
-    let eligible: [Bool]
+    let candidates: CandidateRule
     let windows: TimeWindows
     let end: Int64
     let cutoffs: [Int]
@@ -47,18 +48,22 @@ struct Evaluation {
         var result = ShardResult(
             learners: .init(models: models, depths: models.map { _ in depth }),
             longest: models.map { _ in 0 })
-        // A learner who appears only after T has an empty row of moments.
+        var removed = try candidates.removed(shard, of: after.shards, moments: moments)
+        // A learner who appears only after T has an empty row of moments, and of nothing removed.
         var extended = moments
-        while extended.learnerCount < labels.ids.count { extended.offsets.append(moments.courses.count) }
+        while extended.learnerCount < labels.ids.count {
+            extended.offsets.append(moments.courses.count)
+            removed.append([])
+        }
         let scorers = baselines.map { baselineModels.scorer($0.baseline, shard: shard, moments: extended) }
-        var maker = ListMaker(eligible: eligible, depth: depth)
+        var maker = ListMaker(eligible: candidates.eligible, depth: depth)
         var shown: [(slices: [String], lists: [[UInt32]])] = []
         for row in labels.ids.indices {
             if labels.relevant[row].isEmpty {
                 result.skipped += 1
                 continue
             }
-            maker.begin(watched: extended.courses[extended.range(row)])
+            maker.begin(without: removed[row])
             var found = scorers.map { maker.list($0, learner: row) }
             if row < labels.knownLearners {
                 found += lists.dropLast().map { maker.list($0[row]) }
@@ -72,7 +77,7 @@ struct Evaluation {
             result.learners.languages.append(
                 labels.languages[row].isEmpty ? languages.name(of: history) : labels.languages[row])
             result.learners.rungs.append(row < labels.knownLearners ? rungs[row].label : stored.defaultRung)
-            add(found, labels, row, to: &result)
+            add(found, labels, row, removed[row], to: &result)
             shown.append((sliceNames(result.learners), found))
         }
         statistics.add(shown)
@@ -101,10 +106,15 @@ struct Evaluation {
         }
     }
 
-    private func add(_ lists: [[UInt32]], _ labels: ShardLabels, _ row: Int, to result: inout ShardResult) {
-        let relevant = labels.relevant[row]
+    private func add(
+        _ lists: [[UInt32]], _ labels: ShardLabels, _ row: Int, _ removed: ArraySlice<UInt32>,
+        to result: inout ShardResult
+    ) {
+        let (relevant, eligible) = (labels.relevant[row], candidates.eligible)
         result.relevant += relevant.count
-        result.unreachable += relevant.count { Int($0) >= eligible.count || !eligible[Int($0)] }
+        let reachable = relevant.filter { Int($0) < eligible.count && eligible[Int($0)] }
+        result.unreachable += relevant.count - reachable.count
+        result.begun += reachable.count { removed.contains($0) }
         result.learners.ids.append(labels.ids[row])
         result.learners.segments.append(labels.segments[row])
         result.learners.relevant.append(UInt32(relevant.count))

@@ -74,7 +74,7 @@ private struct VariantEvaluation {
     let name: String
     private let watched: StageInput
     private let model: NCFAtTime
-    private let eligible: [Bool]
+    private let candidates: CandidateRule
     private let end: Int64
     /// As deep as tables look.
     private let depth = 50
@@ -94,7 +94,9 @@ private struct VariantEvaluation {
         }
         self.end = end
         after = try AfterLogs(run: run, logs: logs, watched: watched, catalogue: catalogue)
-        eligible = (0..<catalogue.count).map { catalogue.isEligible($0, at: asOf) }
+        candidates = CandidateRule(
+            try Slice(stage: .evaluate, path: "\(run)/config/\(Slice.fileName(.evaluate))"), logs: logs,
+            catalogue: catalogue, at: asOf)
         do {
             model = try NCFAtTime(
                 NCFShards.definition(ncf, .refit, as: NCFDefinition.self), NCFShards.model(ncf, .refit),
@@ -108,17 +110,20 @@ private struct VariantEvaluation {
     func shard(_ shard: Int) throws -> MetricsShards.LearnerMetrics {
         var moments = try WatchedShards.moments(watched.shard(WatchedShards.moments(shard, of: after.shards)))
         let labels = try after.labels(shard, from: model.time, to: end)
-        // A learner who appears only after T has an empty row of moments.
-        while moments.learnerCount < labels.ids.count { moments.offsets.append(moments.courses.count) }
+        var removed = try candidates.removed(shard, of: after.shards, moments: moments)
+        // A learner who appears only after T has an empty row of moments, and of nothing removed.
+        while moments.learnerCount < labels.ids.count {
+            moments.offsets.append(moments.courses.count)
+            removed.append([])
+        }
         let scorer = NCFScorer(model, moments: moments, workers: Workers(count: 1))
-        var maker = ListMaker(eligible: eligible, depth: depth)
+        var maker = ListMaker(eligible: candidates.eligible, depth: depth)
         var rows = MetricsShards.LearnerMetrics(models: [name], depths: [depth])
         for row in labels.ids.indices where !labels.relevant[row].isEmpty {
-            let history = moments.range(row)
-            maker.begin(watched: moments.courses[history])
+            maker.begin(without: removed[row])
             let hits = RankedHits(ranked: maker.list(scorer, learner: row), relevant: labels.relevant[row])
             rows.ids.append(labels.ids[row])
-            rows.history.append(UInt32(history.count))
+            rows.history.append(UInt32(moments.range(row).count))
             rows.segments.append(labels.segments[row])
             rows.languages.append(labels.languages[row])
             rows.rungs.append("")  // nothing is served

@@ -34,6 +34,7 @@ struct EvaluateFixture {
             "evaluate.table_cutoff": "2", "evaluate.baselines": "[\"popular\", \"recent\", \"cowatch\", \"wide\"]",
             "evaluate.recent_window": "\"28d\"", "evaluate.history_buckets": "[1]",
             "evaluate.resamples": "200", "evaluate.cuts": "[0.5]",
+            "export.exclude": "\"none\"", "export.completed_fraction": "0.9",
         ]
         slice.merge(changes) { $1 }
         let json = "{" + slice.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"

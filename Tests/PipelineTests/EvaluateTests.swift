@@ -59,11 +59,52 @@ import Testing
             #expect(counts["learners evaluated"] == 3 && counts["learners skipped: nothing relevant"] == 1)
             #expect(counts["learners new after T"] == 1 && counts["relevant courses"] == 4)
             #expect(counts["relevant courses not eligible at T"] == 1)
+            #expect(counts["relevant courses begun before T"] == 0)
             // popular shows c2; c1; c0 at 1: three of five eligible courses.
             let lists = try #require(report["lists"] as? [String: [String: [String: Double]]])
             #expect(lists["popular"]?["1"]?["coverage"] == 0.6)
             let table = String(decoding: try FileSystem.read(run + "/metrics/" + MetricsShards.table), as: UTF8.self)
             #expect(table.contains("warm: 2 learners") && table.contains("cold: 1 learners"))
+        }
+    }
+
+    /// a began c2 before T, and finished it after.
+    @Test(arguments: ["watched", "completed"]) func whatWasBegunCompetesInNoList(rule: String) throws {
+        try withRun(["export.exclude": "\"\(rule)\""]) { run, outcome in
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let report = try report(run + "/metrics")
+            // Of a's lists popular has c3 first now, and nothing can be right; b's and d's are as they were.
+            let expected: [(String, String, Double)] = [
+                ("popular", "recall@1", 1.5 / 3), ("cowatch", "recall@2", 1.5 / 3), ("ncf", "recall@2", 1.5 / 3),
+                ("blend", "recall@1", 0.5 / 3), ("export", "recall@1", 2.5 / 3),
+            ]
+            for (model, metric, value) in expected {
+                let found = try #require(try mean(report, "all", model, metric))
+                #expect(abs(found - value) < 1e-12, "\(model) \(metric): \(found), expected \(value)")
+            }
+            let counts = try #require(report["counts"] as? [String: Int])
+            #expect(counts["relevant courses begun before T"] == 1)
+        }
+    }
+
+    /// The lists of ncf in blended/ are the model's own: scored again beside the baselines they get the same figures.
+    @Test func aModelScoredAgainHasTheSameFigures() throws {
+        let place = try Workplace()
+        defer { place.remove() }
+        let made = try place.make("stages")
+        #expect(made.code == 0, "\(made.errors)")
+        let run = "\(place.out)/latest"
+        let stored = try report(run + "/metrics")
+        let end = try #require((stored["window_end"] as? [Int])?.first)
+        let scored = try tool("evaluate", "variant", "--run", run, "--until", "\(end)", "--name", "again")
+        #expect(scored.code == 0, "\(scored.errors)")
+        let counts = try #require(stored["counts"] as? [String: Int])
+        #expect(try #require(counts["relevant courses begun before T"]) > 0)  // else this shows nothing
+        for slice in ["warm", "cold"] {
+            let ndcg = try #require(try mean(stored, slice, "ncf", "ndcg@20"))
+            #expect(scored.output.contains("again\t\(slice)\t") && ndcg > 0)
+            let line = try #require(scored.output.split(separator: "\n").first { $0.contains("\t\(slice)\t") })
+            #expect(line.contains("NDCG@20 \(String(format: "%.4f", ndcg).drop { $0 == "0" })"), "\(line): \(ndcg)")
         }
     }
 

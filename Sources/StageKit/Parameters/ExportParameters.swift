@@ -3,7 +3,7 @@ extension Parameters {
         Parameter("export.k", .integer(1...1_000), .integer(20), unit: "courses", "Length of the final lists."),
         Parameter(
             "export.exclude", .choice(["watched", "completed", "none"]), .text("watched"),
-            "Courses of the raw history that are not recommended again, whatever the threshold of the watch filter. Also decides what blend ranks."
+            "Courses of the raw history that are not recommended again, whatever the threshold of the watch filter. Also decides what blend ranks, and what competes in evaluate."
         ),
         Parameter(
             "export.completed_fraction", .number(0.01...1), .number(0.9), unit: "of the course's duration",
