@@ -53,20 +53,22 @@ extension Workers {
         DealtTree(count, owners: (0..<ranks.count).map { items(count, of: $0) }, rank: ranks.rank)
     }
 
-    /// `treeSum` of parts of which each rank has its own; the result is in `parts[0]` of every rank.
-    package func treeSum(_ parts: inout [[Float]]) {
+    /// `treeSum` of parts of `size` values, of which each rank has its own (others' may be empty); the result is in
+    /// `parts[0]` of every rank.
+    package func treeSum<Value: FloatingPoint & BitwiseCopyable>(_ parts: inout [[Value]], size: Int) {
         if !ranks.areSeveral { return LinearAlgebra.treeSum(&parts) }
-        let (tree, size) = (tree(parts.count), parts.first?.count ?? 0)
+        let tree = tree(parts.count)
         func add(_ pair: (left: Int, right: Int)) {
             let right = parts[pair.right]
             for i in right.indices { parts[pair.left][i] += right[i] }
         }
         tree.own.forEach(add)
-        var round = [Float](repeating: 0, count: ranks.count * size)
+        let bytesEach = MemoryLayout<Value>.stride
+        var round = [Value](repeating: 0, count: ranks.count * size)
         for roots in tree.rounds {
             let slots = roots.indices.map { $0 * size..<$0 * size + (roots[$0] == nil ? 0 : size) }
             if let root = roots[ranks.rank] { round.replaceSubrange(slots[ranks.rank], with: parts[root]) }
-            let bytes = slots.map { 4 * $0.lowerBound..<4 * $0.upperBound }
+            let bytes = slots.map { bytesEach * $0.lowerBound..<bytesEach * $0.upperBound }
             round.withUnsafeMutableBytes { if let base = $0.baseAddress { ranks.share(base, bytes) } }
             for (rank, root) in roots.enumerated() { if let root { parts[root] = Array(round[slots[rank]]) } }
         }

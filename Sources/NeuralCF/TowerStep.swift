@@ -346,8 +346,8 @@ final class TowerStep {
     /// Sums the blocks and spreads the first layers' gradients over the tables.
     func addGradients(to gradient: UnsafeMutablePointer<Float>) {
         let all = isDealt ? workers : Workers(count: 1)
-        all.treeSum(&workspace.learnerSmall)
-        all.treeSum(&workspace.courseSmall)
+        all.treeSum(&workspace.learnerSmall, size: workspace.learnerSmall.first?.count ?? 0)
+        all.treeSum(&workspace.courseSmall, size: workspace.courseSmall.first?.count ?? 0)
         for (side, sum) in [(TowerLayout.Side.learner, workspace.learnerSmall[0]), (.course, workspace.courseSmall[0])]
         {
             let base = layout.small(side).lowerBound

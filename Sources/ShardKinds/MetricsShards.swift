@@ -1,3 +1,4 @@
+import Foundation
 import Shards
 
 /// The shard kind of `metrics/`: per learner, where the relevant courses stand in each list (docs/shards.md).
@@ -80,5 +81,18 @@ package enum MetricsShards {
     private static func isPlausible(_ ranks: [UInt32], relevant: UInt32) -> Bool {
         relevant > 0 && ranks.count <= Int(relevant) && (ranks.first ?? 1) >= 1
             && zip(ranks, ranks.dropFirst()).allSatisfy { $0 < $1 }
+    }
+}
+
+/// As the bytes of its shard: what ranks send each other.
+extension MetricsShards.LearnerMetrics: Codable {
+    package init(from decoder: any Decoder) throws {
+        let bytes = try decoder.singleValueContainer().decode(Data.self)
+        self = try MetricsShards.learners(Shard(gzipped: Array(bytes), name: "learners of another rank"))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(Data(MetricsShards.encode(self).encoded()))
     }
 }

@@ -68,8 +68,9 @@ package enum StageName: String, CaseIterable, Sendable {
     /// Whether ranks share the work of the stage; of the others rank 0 does all, while the rest sleep.
     package var isDealt: Bool {
         switch self {
-        case .importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .blend, .exportTopK: true
-        case .prepareRun, .trainGLMix, .evaluate, .renderReport, .publishRun: false
+        case .importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend, .exportTopK, .evaluate:
+            true
+        case .prepareRun, .renderReport, .publishRun: false
         }
     }
 

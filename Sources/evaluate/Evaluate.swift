@@ -46,13 +46,8 @@ struct EvaluateRun: ParsableCommand {
                 report.windowEnd = [end == .max ? nil : end]
                 let counts = try stage.step("count", inputs.watchCounts)
                 let evaluation = try inputs.evaluation(until: end)
-                let progress = stage.progress("rank", total: inputs.after.shards, unit: "shards")
-                results = try stage.step("rank") {
-                    try stage.workers.map(inputs.after.shards) {
-                        defer { progress.advance() }
-                        return try evaluation.shard($0)
-                    }
-                }
+                results = try stage.step("rank") { try evaluation.results(stage) }
+                if !stage.ranks.isFirst { return }  // the rest is the first one's
                 stage.step("intervals") { inputs.summarize(&results, evaluation, counts, &report) }
             }
             if report.ranking == nil { try inputs.useValidation(&report) }

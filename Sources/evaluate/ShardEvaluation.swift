@@ -3,9 +3,10 @@ import Metrics
 import Platform
 import ShardKinds
 import Shards
+import StageKit
 
 /// Everything one learner shard adds to an evaluation.
-struct ShardResult {
+struct ShardResult: Codable {
     var learners: MetricsShards.LearnerMetrics
     /// Slice → model → cut-off.
     var distances: [String: [[MeanDistance]]] = [:]
@@ -123,6 +124,28 @@ struct Evaluation {
             result.learners.ranks[model].append(hits.ranks.map { UInt32($0) })
             result.longest[model] = max(result.longest[model], list.count)
         }
+    }
+}
+
+/// What one rank found in its shards.
+struct RankResult: Codable {
+    var shards: [ShardResult]
+    var statistics: [String: [[ListStatistics]]]
+}
+
+extension Evaluation {
+    /// The shards' results, on every rank: each ranks the learners of its own.
+    func results(_ stage: StageRun) throws -> [ShardResult] {
+        let progress = stage.progress("rank", total: after.shards, unit: "shards")
+        let parts = try stage.dealRanges(after.shards) { own in
+            let results = try stage.workers.map(own.count) {
+                defer { progress.advance() }
+                return try shard(own.lowerBound + $0)
+            }
+            return RankResult(shards: results, statistics: statistics.counts)
+        }
+        statistics.replace(bySumOf: parts.map(\.statistics))
+        return parts.flatMap(\.shards)
     }
 }
 

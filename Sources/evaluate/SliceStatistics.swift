@@ -27,11 +27,26 @@ final class SliceStatistics: Sendable {
         }
     }
 
+    /// What it holds.
+    var counts: [String: [[ListStatistics]]] { table.withLock { $0 } }
+
+    /// Takes what others have counted, instead of its own.
+    func replace(bySumOf others: [[String: [[ListStatistics]]]]) {
+        table.withLock { table in
+            table = others[0]
+            for (slice, rows) in others.dropFirst().joined() {
+                for (model, row) in rows.enumerated() {
+                    for at in row.indices { table[slice, default: empty][model][at] += row[at] }
+                }
+            }
+        }
+    }
+
     subscript(slice: String) -> [[ListStatistics]] { table.withLock { $0[slice] } ?? empty }
 }
 
 /// The mean distance within lists, in parts: one per shard, added in shard order.
-struct MeanDistance {
+struct MeanDistance: Codable {
     var sum = 0.0
     /// Lists of at least two courses.
     var lists = 0

@@ -13,7 +13,7 @@ func train(
     var descent = settings.descent
     descent.progress = { pass, coordinate, objective in clock.note(pass, coordinate, objective) }
     let (model, trace) = try stage.step("train \(label)") {
-        try descent.fit(examples, coordinates, prior: prior, start: start, workers: stage.workers)
+        try descent.fit(examples, coordinates, prior: prior, start: start, workers: stage.allWorkers)
     }
     for line in clock.lines(coordinates.map(\.name)) { stage.say("\(label): \(line)") }
     stage.manifest.facts["\(label): objective per pass"] = .numbers(trace.passes)

@@ -21,7 +21,7 @@ func tune(
     }
     let progress = stage.progress("tune", total: settings.trials + 1, unit: "trials")
     let (trials, best) = try PenaltySearch(trials: settings.trials).run(
-        settings.descent, examples, recipe.coordinates, workers: stage.workers
+        settings.descent, examples, recipe.coordinates, workers: stage.allWorkers
     ) { model in
         progress.advance(1)
         return half.examples.logLoss(model.margins(of: half.examples, workers: stage.workers))

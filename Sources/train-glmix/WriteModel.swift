@@ -35,7 +35,7 @@ private func writeLearners(
     _ model: GLMixModel, _ fit: GLMixShards.Fit, time: Int64, _ recipe: Recipe, _ data: LogData, _ stage: StageRun
 ) throws {
     let first = recipe.assembler.firstLearner
-    _ = try stage.workers.map(data.shards) { shard in
+    try stage.dealEach(data.shards) { shard in
         var own: [String: Coefficients] = [:]
         var variances: [String: [Double]] = [:]
         for (k, coordinate) in model.coordinates.enumerated() where coordinate.by == "learner" {
@@ -102,7 +102,7 @@ func writeExamples(
     _ stage: StageRun
 ) throws {
     let firsts = rows.reduce(into: [0]) { $0.append($0.last! + $1.count) }
-    _ = try stage.workers.map(data.shards) { shard in
+    try stage.dealEach(data.shards) { shard in
         let range = firsts[shard]..<firsts[shard + 1]
         let columns = ExampleColumns(
             labels: Array(examples.labels[range]), weights: Array(examples.weights[range]),

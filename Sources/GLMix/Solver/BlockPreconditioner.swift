@@ -159,5 +159,6 @@ final class BlockPreconditioner {
                 }
             }
         }
+        effect.share(z)
     }
 }

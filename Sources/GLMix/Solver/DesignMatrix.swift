@@ -54,22 +54,19 @@ struct DesignMatrix: Sendable {
     private func addUnscaledProduct(
         _ v: UnsafePointer<Double>, to z: UnsafeMutablePointer<Double>, _ workers: Workers
     ) {
-        if hasIntercept {
-            let intercept = v[featureCount - 1]
-            forBlocks(rowCount, workers) { rows in for i in rows { z[i] += intercept } }
-        }
-        for part in bags {
-            let table = part.bag.table
-            if let rowOf = part.bag.rowOf {
-                let products = part.tableProducts(v, workers)
-                products.withUnsafeBufferPointer { products in
-                    rowOf.withUnsafeBufferPointer { rowOf in
-                        forBlocks(rowCount, workers) { rows in for i in rows { z[i] += products[Int(rowOf[i])] } }
+        let tableProducts = bags.map { $0.bag.rowOf == nil ? [] : $0.tableProducts(v, workers) }
+        fillBlocks(z, rowCount, workers) { rows in
+            if hasIntercept {
+                let intercept = v[featureCount - 1]
+                for i in rows { z[i] += intercept }
+            }
+            for (part, products) in zip(bags, tableProducts) {
+                if let rowOf = part.bag.rowOf {
+                    products.withUnsafeBufferPointer { products in
+                        rowOf.withUnsafeBufferPointer { rowOf in for i in rows { z[i] += products[Int(rowOf[i])] } }
                     }
-                }
-            } else {
-                table.withPointers { starts, columns, values in
-                    forBlocks(rowCount, workers) { rows in
+                } else {
+                    part.bag.table.withPointers { starts, columns, values in
                         let at = rows.lowerBound
                         RowProduct.add(rows: rows.count, starts + at, columns, values, v + part.base, to: z + at)
                     }
@@ -94,7 +91,7 @@ struct DesignMatrix: Sendable {
                 count = table.rowCount
                 groups.rows.withUnsafeBufferPointer { rows in
                     groups.offsets.withUnsafeBufferPointer { starts in
-                        forBlocks(table.rowCount, workers, block: 1024) { block in
+                        fillBlocks(totals, table.rowCount, workers, block: 1024) { block in
                             for t in block {
                                 var total = 0.0
                                 for at in starts[t]..<starts[t + 1] { total += r[Int(rows[at])] }
@@ -156,7 +153,7 @@ struct DesignMatrix: Sendable {
         parts.withUnsafeMutableBufferPointer { slots in
             let slots = slots.baseAddress!
             table.withPointers { starts, columns, values in
-                workers.forEach(blocks) { block in
+                workers.forEachOwn(blocks) { block in
                     let (first, end) = (table.rowCount * block / blocks, table.rowCount * (block + 1) / blocks)
                     var part = [Double](repeating: 0, count: p)
                     part.withUnsafeMutableBufferPointer { part in
@@ -168,7 +165,7 @@ struct DesignMatrix: Sendable {
                 }
             }
         }
-        treeSum(&parts)
+        workers.treeSum(&parts, size: p)
         for j in 0..<p { g[j] = parts[0][j] }
     }
 }
@@ -181,7 +178,7 @@ extension DesignMatrix.Part {
             let out = out.baseAddress!
             count = table.rowCount
             table.withPointers { starts, columns, values in
-                forBlocks(table.rowCount, workers, block: 2048) { rows in
+                fillBlocks(out, table.rowCount, workers, block: 2048) { rows in
                     let at = rows.lowerBound
                     for row in rows { out[row] = 0 }
                     RowProduct.add(rows: rows.count, starts + at, columns, values, v + base, to: out + at)
@@ -220,7 +217,7 @@ func denseGram(
     var parts = [[Double]](repeating: [], count: blocks)
     parts.withUnsafeMutableBufferPointer { slots in
         let slots = slots.baseAddress!
-        workers.forEach(blocks) { block in
+        workers.forEachOwn(blocks) { block in
             var part = [Double](repeating: 0, count: p * p)
             let (columns, values) = (
                 UnsafeMutablePointer<Int>.allocate(capacity: p), UnsafeMutablePointer<Double>.allocate(capacity: p)
@@ -242,7 +239,7 @@ func denseGram(
             slots[block] = part
         }
     }
-    treeSum(&parts)
+    workers.treeSum(&parts, size: p * p)
     parts[0].withUnsafeBufferPointer { h.update(from: $0.baseAddress!, count: p * p) }
 }
 
@@ -253,11 +250,28 @@ func forBlocks(_ count: Int, _ workers: Workers, block: Int = DesignMatrix.rowBl
     }
 }
 
+/// The same where `body` fills `out`, 0..<count: each rank's own blocks, and then on every rank the others'.
+func fillBlocks(
+    _ out: UnsafeMutablePointer<Double>, _ count: Int, _ workers: Workers, block: Int = DesignMatrix.rowBlock,
+    _ body: (Range<Int>) -> Void
+) {
+    let blocks = (count + block - 1) / block
+    workers.forEachOwn(blocks) { body($0 * block..<min(count, ($0 + 1) * block)) }
+    workers.share(out, items: blocks) { min(count, $0 * block) }
+}
+
 /// Sum of what `body` returns for the blocks of 0..<count, over the tree of block numbers.
 func blockSum(_ count: Int, _ workers: Workers, _ body: (Range<Int>) -> Double) -> Double {
-    let block = DesignMatrix.rowBlock
-    return treeSum(
-        workers.map((count + block - 1) / block) { index in
-            body(index * block..<min(count, (index + 1) * block))
-        })
+    treeSum(workers.map(blockCount(count)) { body(rowBlock($0, count)) })
+}
+
+/// The same, each rank its own blocks.
+func dealtBlockSum(_ count: Int, _ workers: Workers, _ body: (Range<Int>) -> Double) -> Double {
+    treeSum(workers.dealtRows(blockCount(count), width: 1) { [body(rowBlock($0, count))] }.map { $0[0] })
+}
+
+func blockCount(_ count: Int) -> Int { (count + DesignMatrix.rowBlock - 1) / DesignMatrix.rowBlock }
+
+private func rowBlock(_ index: Int, _ count: Int) -> Range<Int> {
+    index * DesignMatrix.rowBlock..<min(count, (index + 1) * DesignMatrix.rowBlock)
 }

@@ -155,16 +155,34 @@ struct EntityLayout: Sendable {
         }
     }
 
-    /// The same by blocks of consecutive entities, those with most rows first.
+    /// The same by blocks of consecutive entities, those with most rows first; each rank its own blocks.
     func forEachBlock<Scratch>(
         _ workers: Workers, scratch: () -> Scratch, _ body: (inout Scratch, EntityView, Range<Int>) -> Void
     ) {
+        let own = workers.own(order.count)
+        let chosen = workers.ranks.areSeveral ? order.filter(own.contains) : order
         withView { view in
-            workers.forEach(order.count, scratch: scratch) { scratch, item in
-                let first = order[item] * block
+            workers.forEach(chosen.count, scratch: scratch) { scratch, item in
+                let first = chosen[item] * block
                 body(&scratch, view, first..<min(entityCount, first + block))
             }
         }
+    }
+
+    /// Completes on every rank what each has filled for its own blocks of entities.
+    /// - Parameter starts: where an entity's values begin, and the end.
+    func share(_ values: UnsafeMutablePointer<Double>, _ starts: [Int], _ workers: Workers) {
+        workers.share(values, items: order.count) { starts[min(entityCount, $0 * block)] }
+    }
+
+    /// The same for values by example; `rows`: those of each entity.
+    func share(_ values: UnsafeMutablePointer<Double>, of rows: RowGroups, _ workers: Workers) {
+        if !workers.ranks.areSeveral { return }
+        var packed = rows.rows.map { values[Int($0)] }
+        packed.withUnsafeMutableBufferPointer { packed in
+            if let base = packed.baseAddress { share(base, rows.offsets, workers) }
+        }
+        for (row, value) in zip(rows.rows, packed) { values[Int(row)] = value }
     }
 
     private func withView<Result>(_ body: (EntityView) -> Result) -> Result {

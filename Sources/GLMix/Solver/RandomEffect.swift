@@ -3,14 +3,14 @@ import Platform
 
 /// A random effect: independent small problems, one per entity, given everything else as offsets (`EntitySolver`).
 /// Entities run in parallel, those with many rows first; each writes only its own coefficients and the scores of its
-/// own rows.
+/// own rows. Several ranks share the entities out; then each knows all.
 final class RandomEffect {
     let coordinate: Coordinate
     let layout: EntityLayout
     /// One per feature of each entity.
     private(set) var values: [Double]
     private let examples: Examples
-    /// α of the dual form, one per fitted row in their order; kept as a warm start.
+    /// α of the dual form, one per fitted row in their order; kept as a warm start, by the entity's rank alone.
     private var alpha: [Double]
     private let workers: Workers
     /// The same matrix by rows that examples share, where that is much smaller than the layout's copy.
@@ -105,7 +105,12 @@ final class RandomEffect {
                 }
             }
         }
+        share(values)
+        layout.share(scores, of: layout.groups, workers)
     }
+
+    /// Completes coefficients, or what is aligned with them, that each rank has of its entities.
+    func share(_ values: UnsafeMutablePointer<Double>) { layout.share(values, layout.offsets, workers) }
 
     /// Calls `body` for every entity that has a model, its rows loaded into the solver at a curvature w·ℓ″ (one per
     /// example).
@@ -135,6 +140,7 @@ final class RandomEffect {
             let rows = view.rows.baseAddress! + view.rowOffsets[e]
             for i in 0..<view.rowRange(e).count { z[Int(rows[i])] += products[i] }
         }
+        layout.share(z, of: layout.fitted, workers)
     }
 
     /// g = Xᵀ·r (with `squared`: (X∘X)ᵀ·r). r: one per example; g: aligned with the coefficients, overwritten.
@@ -149,5 +155,6 @@ final class RandomEffect {
             for i in 0..<view.rowRange(e).count { gathered[i] = r[Int(rows[i])] }
             view.addTransposed(e, gathered, squared: squared, to: own)
         }
+        share(g)
     }
 }

@@ -24,7 +24,7 @@ final class RowLosses {
     func value(_ z: [Double], plus offsets: [Double]? = nil) -> Double {
         triedResiduals.withUnsafeMutableBufferPointer { first in
             triedCurvature.withUnsafeMutableBufferPointer { second in
-                blockSum(count, workers) { rows in
+                let sum = dealtBlockSum(count, workers) { rows in
                     let at = rows.lowerBound
                     func sum(_ z: UnsafePointer<Double>) -> Double {
                         labels.withUnsafeBufferPointer { labels in
@@ -42,6 +42,10 @@ final class RowLosses {
                         return sum(moved.baseAddress!)
                     }
                 }
+                for out in [first, second] where count > 0 {
+                    workers.share(out.baseAddress!, items: blockCount(count)) { min(count, $0 * DesignMatrix.rowBlock) }
+                }
+                return sum
             }
         }
     }

@@ -57,6 +57,7 @@ extension RandomEffect {
             forEachLoaded(curvature: curvature) { solver, view, e in
                 solver.variances(kind, into: out + view.offsets[e])
             }
+            share(out)
         }
         return out
     }
