@@ -93,6 +93,6 @@ extension MetricsShards.LearnerMetrics: Codable {
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
-        try container.encode(Data(MetricsShards.encode(self).encoded()))
+        try container.encode(Data(Gzip.compress(MetricsShards.encode(self).encoded(), stored: true)))
     }
 }
