@@ -6,6 +6,9 @@ import Platform
 import Testing
 
 @Suite struct TrainingTests {
+    /// As in the stage: OpenBLAS's own threads would sum in another order.
+    init() { BLAS.useOneThread() }
+
     private func training(
         _ fixture: Fixture, data: NCFData? = nil, threads: Int = 2, _ change: (inout NCFParameters) -> Void = { _ in }
     ) -> NCFTraining {
