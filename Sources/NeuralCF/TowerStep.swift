@@ -21,6 +21,8 @@ final class TowerStep {
     private let isDealt: Bool
     /// The sum over groups.
     private let tree: DealtTree
+    /// What ranks have to complete before the step goes on.
+    private var due: Meeting
     let outputBias: [Float]
     private let attention: Attention?
 
@@ -50,6 +52,7 @@ final class TowerStep {
         groups = min(Self.mostGroups, blocks)
         isDealt = trainer.workers.ranks.areSeveral && attention == nil && trainer.loss != .sampledBCE
         tree = (isDealt ? trainer.workers : Workers(count: 1)).tree(groups)
+        due = Meeting(trainer.workers)
         outputBias =
             layout.tensor("course.output_bias").map { bias in
                 candidates.courses.map { weights[bias.offset + Int($0)] }
@@ -72,12 +75,14 @@ final class TowerStep {
         workers.forEach(own.count) { body(TowerBatch.rows(own.lowerBound + $0, count, size)) }
     }
 
-    /// Completes `count` rows that were computed in dealt blocks.
+    /// `count` rows that were computed in dealt blocks are to be completed by the next `meet`.
     private func share(_ rows: UnsafeMutablePointer<Float>, _ count: Int, _ width: Int) {
         if !isDealt { return }
         let size = TowerTrainer.courseBlock
-        workers.share(rows, items: (count + size - 1) / size) { min($0 * size, count) * width }
+        due.add(rows, items: (count + size - 1) / size) { min($0 * size, count) * width }
     }
+
+    private func meet() { due.hold(&workspace.meeting) }
 
     /// Course tower of every candidate, and the projected co-watch rows of the learner tower.
     func forwardCourses() {
@@ -91,14 +96,17 @@ final class TowerStep {
             }
         }
         share(courses.unit.start, candidates.count, layout.embedding)
-        if trainer.loss != .sampledBCE {
-            forEachBlock(candidates.count, TowerTrainer.courseBlock) { _, rows in
-                workspace.packed.pack(rows, from: courses.unit.start)
-            }
+        if isCoWatch { projectRows() }
+        meet()
+        if trainer.loss == .sampledBCE { return }
+        forEachBlock(candidates.count, TowerTrainer.courseBlock) { _, rows in
+            workspace.packed.pack(rows, from: courses.unit.start)
         }
-        if !isCoWatch { return }
+    }
+
+    private func projectRows() {
         let all = (0..<layout.courseCount).map { UInt32($0) }
-        let learnerTable = tensor("learner.table")
+        let (width, learnerTable) = (layout.width, tensor("learner.table"))
         all.withUnsafeBufferPointer { all in
             forEachDealtBlock(layout.courseCount) { rows in
                 batch.snapshot.project(
@@ -161,11 +169,25 @@ final class TowerStep {
         return treeSum(losses)
     }
 
-    /// What the course side needs of every learner: the gradient of its first layer, to go to the table of courses.
+    /// What the course side needs of every learner: the gradient of its first layer, to go to the table of courses, and
+    /// the sums over a rank's own groups.
     private func shareLearners(_ losses: inout [Double]) {
-        losses.withUnsafeMutableBufferPointer { workers.share($0.baseAddress!, items: groups) { $0 } }
-        workers.share(learners.firstGradient.start, items: groups) { group in
-            min(group * blocks / groups * FusedLoss.rows, batch.examples.count) * layout.width
+        forEachBlock(candidates.count, TowerTrainer.courseBlock) { _, rows in addGroups(tree.own, rows) }
+        losses.withUnsafeMutableBufferPointer { losses in
+            due.add(losses.baseAddress!, items: groups) { $0 }
+            due.add(learners.firstGradient.start, items: groups) { group in
+                min(group * blocks / groups * FusedLoss.rows, batch.examples.count) * layout.width
+            }
+            let packed = workspace.packed
+            shareGroups(workspace.courseGradients, packed.paddedCount * packed.depth)
+            if !outputBias.isEmpty { shareGroups(workspace.biasGradients, packed.paddedCount) }
+            meet()
+        }
+    }
+
+    private func shareGroups(_ sums: FloatBuffer, _ size: Int) {
+        for roots in tree.rounds {
+            due.add(sums.start, parts: roots.map { root in root.map { size * $0..<size * ($0 + 1) } ?? 0..<0 })
         }
     }
 
@@ -289,7 +311,6 @@ final class TowerStep {
 
     /// Sums ∂loss/∂V over the groups of learners and goes back through the course tower.
     func backwardCourses() {
-        if isDealt && trainer.loss != .sampledBCE { shareGroups() }
         let blocks = (candidates.count + TowerTrainer.courseBlock - 1) / TowerTrainer.courseBlock
         TowerWorkspace.clear(&workspace.courseSmall, parts: blocks, count: layout.small(.course).count)
         workspace.courseSmall.withUnsafeMutableBufferPointer { small in
@@ -328,23 +349,27 @@ final class TowerStep {
         if !outputBias.isEmpty { sum(workspace.biasGradients, 1) }
     }
 
-    /// A rank sums its own groups; the sums are sent.
-    private func shareGroups() {
-        forEachBlock(candidates.count, TowerTrainer.courseBlock) { _, rows in addGroups(tree.own, rows) }
-        let packed = workspace.packed
-        func share(_ buffer: FloatBuffer, _ size: Int) {
-            for roots in tree.rounds {
-                workers.ranks.share(
-                    UnsafeMutableRawPointer(buffer.start),
-                    roots.map { root in root.map { 4 * size * $0..<4 * size * ($0 + 1) } ?? 0..<0 })
-            }
-        }
-        share(workspace.courseGradients, packed.paddedCount * packed.depth)
-        if !outputBias.isEmpty { share(workspace.biasGradients, packed.paddedCount) }
-    }
-
     /// Sums the blocks and spreads the first layers' gradients over the tables.
     func addGradients(to gradient: UnsafeMutablePointer<Float>) {
+        let entries = EntriesByColumn(batch.inputs, columnCount: layout.courseCount)
+        if isCoWatch { gather(entries, into: workspace.rowGradient.start) }
+        meet()
+        addSmall(to: gradient)
+        let courseTable = gradient + layout.tensor("course.table")!.offset
+        backProject(slots: candidates.slots, courses.firstGradient, into: courseTable)
+        let learnerTable = gradient + layout.tensor("learner.table")!.offset
+        if isCoWatch {
+            // Courses that no context holds have no gradient to pass on.
+            let slots = (0..<layout.courseCount).map { entries.isEmpty($0) ? Int32(-1) : Int32($0) }
+            backProject(slots: slots, workspace.rowGradient, into: learnerTable)
+        } else {
+            gather(entries, into: learnerTable)
+        }
+        meet()
+    }
+
+    /// The gradients of everything but the tables.
+    private func addSmall(to gradient: UnsafeMutablePointer<Float>) {
         let all = isDealt ? workers : Workers(count: 1)
         all.treeSum(&workspace.learnerSmall, size: workspace.learnerSmall.first?.count ?? 0)
         all.treeSum(&workspace.courseSmall, size: workspace.courseSmall.first?.count ?? 0)
@@ -353,30 +378,21 @@ final class TowerStep {
             let base = layout.small(side).lowerBound
             for (i, value) in sum.enumerated() { gradient[base + i] += value }
         }
-        if let bias = layout.tensor("course.output_bias") {
-            for (k, course) in candidates.courses.enumerated() {
-                gradient[bias.offset + Int(course)] += workspace.biasGradients.start[k]
-            }
+        guard let bias = layout.tensor("course.output_bias") else { return }
+        for (k, course) in candidates.courses.enumerated() {
+            gradient[bias.offset + Int(course)] += workspace.biasGradients.start[k]
         }
-        let courseTable = gradient + layout.tensor("course.table")!.offset
-        backProject(slots: candidates.slots, courses.firstGradient, into: courseTable)
-        addLearnerTable(to: gradient + layout.tensor("learner.table")!.offset)
     }
 
-    private func addLearnerTable(to table: UnsafeMutablePointer<Float>) {
-        let (width, courseCount) = (layout.width, layout.courseCount)
-        let entries = EntriesByColumn(batch.inputs, columnCount: courseCount)
-        let target = isCoWatch ? workspace.rowGradient.start : table
-        forEachDealtBlock(courseCount) { rows in
+    /// Adds the gradients of learners' first layers to the rows of what they watched; rows of co-watch begin at 0.
+    private func gather(_ entries: EntriesByColumn, into target: UnsafeMutablePointer<Float>) {
+        let width = layout.width
+        forEachDealtBlock(layout.courseCount) { rows in
             if isCoWatch { (target + rows.lowerBound * width).update(repeating: 0, count: rows.count * width) }
             entries.gather(rows, learners.firstGradient.start, width: width, into: target)
             if let attention { entries.gather(rows, attention, batch.inputs, into: target) }
         }
-        share(target, courseCount, width)
-        if !isCoWatch { return }
-        // Courses that no context holds have no gradient to pass on.
-        let slots = (0..<courseCount).map { entries.isEmpty($0) ? Int32(-1) : Int32($0) }
-        backProject(slots: slots, workspace.rowGradient, into: table)
+        share(target, layout.courseCount, width)
     }
 
     private func backProject(slots: [Int32], _ upstream: FloatBuffer, into table: UnsafeMutablePointer<Float>) {

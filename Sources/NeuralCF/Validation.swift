@@ -51,6 +51,8 @@ struct Validation {
     let workers: Workers
     private var warm: [Learner] = []
     private var cold: [Learner] = []
+    /// Courses that are published only after t_v.
+    private let unpublished: [Int]
     /// NDCG of each warm learner at epoch 0.
     private var baseline: [Double] = []
     private var coldQuality = (ndcg: 0.0, recall: 0.0)
@@ -60,7 +62,9 @@ struct Validation {
 
     init(data: NCFData, windows: TimeWindows, parameters: NCFParameters, workers: Workers) {
         (self.data, self.parameters, self.workers) = (data, parameters, workers)
-        (time, history) = (windows.validation, windows.history)
+        let time = windows.validation
+        (self.time, history) = (time, windows.history)
+        unpublished = data.publishedAt.indices.filter { data.publishedAt[$0] > time }
         var all: [(learner: Learner, half: TimeWindows.Half)] = []
         for (shard, moments) in data.shards.enumerated() {
             for row in 0..<moments.learnerCount {
@@ -91,7 +95,7 @@ struct Validation {
         let at = atTime(model)
         coldQuality = measureCold(at)
         let point = GridPoint(alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
-        let measured = measureWarm(at, [point])[0]
+        let measured = measureWarm(at, [point], losses: true)[0]
         baseline = measured.map(\.ndcg)
         return quality(point, measured, coldQuality)
     }
@@ -108,11 +112,11 @@ struct Validation {
         if parameters.guarded {
             grid = alphas.flatMap { a in factors.map { GridPoint(alpha: a, gammaFactor: $0) } }
         }
-        let measured = measureWarm(at, grid)
-        let means = measured.map { mean($0.map(\.ndcg)) }
+        let means = measureWarm(at, grid, losses: false).map { mean($0.map(\.ndcg)) }
         var best = 0
         for i in means.indices where means[i] > means[best] { best = i }
-        return quality(grid[best], measured[best], layoutHasBias(model) ? measureCold(at) : coldQuality)
+        let measured = measureWarm(at, [grid[best]], losses: true)[0]
+        return quality(grid[best], measured, layoutHasBias(model) ? measureCold(at) : coldQuality)
     }
 
     /// The same for a model over ids: no learner is cold for it but those that it does not know.
@@ -177,7 +181,8 @@ struct Validation {
     }
 
     /// [grid point][warm learner]
-    private func measureWarm(_ model: NCFAtTime, _ grid: [GridPoint]) -> [[Measured]] {
+    /// - Parameter losses: a softmax for each learner and grid point, which takes ten times the ranking.
+    private func measureWarm(_ model: NCFAtTime, _ grid: [GridPoint], losses: Bool) -> [[Measured]] {
         let size = 64
         let blocks = (warm.count + size - 1) / size
         // warm.count × grid.count
@@ -186,9 +191,7 @@ struct Validation {
             guard let all = all.baseAddress else { return }
             workers.forEachOwn(blocks) { block in
                 let rows = TowerBatch.rows(block, warm.count, size)
-                for (g, part) in measureBlock(Array(warm[rows]), model, grid).enumerated() {
-                    for (row, measured) in zip(rows, part) { all[row * grid.count + g] = measured }
-                }
+                measureBlock(warm[rows], model, grid, losses: losses, into: all + rows.lowerBound * grid.count)
             }
             workers.share(all, items: blocks) { min($0 * size, warm.count) * grid.count }
         }
@@ -196,50 +199,67 @@ struct Validation {
     }
 
     private func measureBlock(
-        _ learners: [Learner], _ model: NCFAtTime, _ grid: [GridPoint]
-    ) -> [[Measured]] {
+        _ learners: ArraySlice<Learner>, _ model: NCFAtTime, _ grid: [GridPoint], losses: Bool,
+        into out: UnsafeMutablePointer<Measured>
+    ) {
         let count = data.courseCount
+        let gamma = Float(model.model.linear.gamma)
+        let (trend, sum) = (FloatBuffer(count), FloatBuffer(count))
+        let towers = grid.contains { $0.alpha != 0 } ? towerScores(learners, model) : nil
         var wide = WideRow(courseCount: count)
-        let (base, tower, sum) = (FloatBuffer(count), FloatBuffer(count), FloatBuffer(count))
-        var result = grid.map { _ in [Measured]() }
-        for learner in learners {
+        var ranking = WeightedRanking(courseCount: count, k: Self.cutoff)
+        for (row, learner) in learners.enumerated() {
             let moments = data.shards[learner.shard]
-            towerScores(learner, model, into: tower.start)
-            model.trendOther.withUnsafeBufferPointer { base.start.update(from: $0.baseAddress!, count: count) }
+            model.trendOther.withUnsafeBufferPointer { trend.start.update(from: $0.baseAddress!, count: count) }
+            for at in learner.context { trend.start[Int(moments.courses[at])] = RowLoss.excluded }
+            maskUnpublished(trend.start)
             moments.withSpan(learner.context) {
                 wide.fill($0, at: time, decay: model.model.linear.decay, matrix: model.wide)
             }
-            for at in learner.context { base.start[Int(moments.courses[at])] = RowLoss.excluded }
-            maskUnpublished(base.start)
+            let linear = [UnsafePointer(trend.start), UnsafePointer(wide.values)]
+            ranking.begin(linear + (towers.map { [UnsafePointer($0.row(row))] } ?? []))
             for (g, point) in grid.enumerated() {
-                sum.start.update(from: base.start, count: count)
-                wide.add(Float(model.model.linear.gamma) * point.gammaFactor, to: sum.start)
-                if point.alpha != 0 { Vector.addScaled(count, point.alpha, tower.start, to: sum.start) }
-                let top = topCourses(sum.start, count, Validation.cutoff).indices
-                var measured = Validation.quality(of: top, labels: learner.labels)
-                measured.loss = loss(sum.start, learner.labels)
-                result[g].append(measured)
+                let weights = [1, gamma * point.gammaFactor] + (towers == nil ? [] : [point.alpha])
+                var measured = Validation.quality(of: ranking.best(weights), labels: learner.labels)
+                if losses {
+                    ranking.write(weights, into: sum.start)
+                    measured.loss = loss(sum.start, learner.labels)
+                }
+                out[row * grid.count + g] = measured
             }
         }
-        return result
     }
 
-    private func towerScores(_ learner: Learner, _ model: NCFAtTime, into out: UnsafeMutablePointer<Float>) {
-        let vector = model.towers.learnerVectors(
-            data.shards[learner.shard], learners: [learner.row], at: time, history: history, workers: Workers(count: 1))
-        let (count, width) = (data.courseCount, vector.columns)
-        model.towers.courseBias.withUnsafeBufferPointer { out.update(from: $0.baseAddress!, count: count) }
-        model.towers.courseVectors.values.withUnsafeBufferPointer { v in
-            BLAS.multiply(
-                m: 1, n: count, k: width, alpha: model.model.towers.outputScale, vector.values, lda: width,
-                v.baseAddress!, ldb: width, transposeB: true, beta: 1, out, ldc: count)
+    /// Rows of scores of all courses.
+    private struct ScoreRows {
+        let values: FloatBuffer
+        let stride: Int
+
+        func row(_ k: Int) -> UnsafeMutablePointer<Float> { values.start + k * stride }
+    }
+
+    /// What the towers, with α = 1, give each learner.
+    private func towerScores(_ learners: ArraySlice<Learner>, _ model: NCFAtTime) -> ScoreRows {
+        let (count, stride) = (data.courseCount, Panels.padded(data.courseCount))
+        let out = ScoreRows(values: FloatBuffer(learners.count * stride), stride: stride)
+        var first = learners.startIndex
+        while first < learners.endIndex {
+            let shard = learners[first].shard
+            let same = learners[first...].prefix { $0.shard == shard }
+            var vectors = model.towers.learnerVectors(
+                data.shards[shard], learners: same.map(\.row), at: time, history: history, workers: Workers(count: 1))
+            let row = first - learners.startIndex
+            for k in row..<row + same.count { out.row(k).update(from: model.towers.courseBias, count: count) }
+            for i in vectors.values.indices { vectors.values[i] *= model.model.towers.outputScale }
+            model.factor!.multiply(
+                rows: same.count, vectors.values, columns: 0..<count, addTo: out.row(row), row: stride)
+            first = same.endIndex
         }
+        return out
     }
 
     private func maskUnpublished(_ row: UnsafeMutablePointer<Float>) {
-        for (course, published) in data.publishedAt.enumerated() where published > time {
-            row[course] = RowLoss.excluded
-        }
+        for course in unpublished { row[course] = RowLoss.excluded }
     }
 
     /// Empty contexts all get the same list.

@@ -73,6 +73,7 @@ private struct VariantEvaluation {
     let after: AfterLogs
     let name: String
     private let watched: StageInput
+    private let ncf: StageInput
     private let model: NCFAtTime
     private let candidates: CandidateRule
     private let end: Int64
@@ -86,7 +87,8 @@ private struct VariantEvaluation {
         self.name = name
         let logs = try input(.importLogs, of: run)
         watched = try input(.filterWatches, of: run)
-        let (ncf, cowatch) = (try input(.trainNCF, of: run), try input(.buildCooccurrence, of: run))
+        ncf = try input(.trainNCF, of: run)
+        let cowatch = try input(.buildCooccurrence, of: run)
         let catalogue = try LogsShards.catalogue(logs)
         let asOf = logs.manifest.asOf
         guard let end = until == "all" ? .max : Int64(until) ?? Moment.parse(until) else {
@@ -116,7 +118,12 @@ private struct VariantEvaluation {
             moments.offsets.append(moments.courses.count)
             removed.append([])
         }
-        let scorer = NCFScorer(model, moments: moments, workers: Workers(count: 1))
+        var vectors = try NCFShards.learnerVectors(ncf, .refit, shard, of: after.shards)
+        let unknown = labels.ids.count - vectors.rows
+        vectors = Matrix(
+            rows: labels.ids.count, columns: vectors.columns,
+            values: vectors.values + [Float](repeating: 0, count: unknown * vectors.columns))
+        let scorer = NCFScorer(model, moments: moments, learnerVectors: vectors, workers: Workers(count: 1))
         var maker = ListMaker(eligible: candidates.eligible, depth: depth)
         var rows = MetricsShards.LearnerMetrics(models: [name], depths: [depth])
         for row in labels.ids.indices where !labels.relevant[row].isEmpty {

@@ -89,4 +89,16 @@ import Testing
             #expect(rows.count == expected.count && wrong == nil, "blocks of \(blockBytes)")
         }
     }
+
+    // The reader takes the file in pieces of 64 KiB: one colon of the first pair ends a piece, the other begins the next.
+    @Test func aPairAcrossPiecesOfTheFile() throws {
+        let folder = TemporaryFolder()
+        let long = String(repeating: "x", count: (1 << 16) - 1)
+        let path = try folder.write("x.dat", latin1("\(long)::b:c::d\n"))
+        let form = RowForm(delimiter: Array("::".utf8), quoted: false, hasHeader: false)
+        let cursor = RowCursor(form: form, columns: 10)
+        cursor.start(try #require(try RowReader(path: path, form: form).next()))
+        #expect(cursor.next() && cursor.count == 3)
+        #expect(cursor[0].string == long && cursor[1].string == "b:c" && cursor[2].string == "d")
+    }
 }

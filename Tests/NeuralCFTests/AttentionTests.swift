@@ -7,6 +7,9 @@ import Platform
 import Testing
 
 @Suite struct AttentionTests {
+    /// As in the stage: OpenBLAS's own threads would sum in another order.
+    init() { BLAS.useOneThread() }
+
     @Test(arguments: [NCFParameters.LearnerRows.watched, .cowatch]) func zeroQueriesAreSum(
         _ rows: NCFParameters.LearnerRows
     ) {

@@ -1,10 +1,14 @@
 // Whole trainings: planted clusters are found, the same bytes for 1, 2 and 3 threads, degenerate platforms, the guard.
+import Foundation
 import LinearAlgebra
 import NeuralCF
 import Platform
 import Testing
 
 @Suite struct TrainingTests {
+    /// As in the stage: OpenBLAS's own threads would sum in another order.
+    init() { BLAS.useOneThread() }
+
     private func training(
         _ fixture: Fixture, data: NCFData? = nil, threads: Int = 2, _ change: (inout NCFParameters) -> Void = { _ in }
     ) -> NCFTraining {
@@ -144,6 +148,58 @@ import Testing
         let expected = losses.reduce(0, +) / Double(losses.count)
         let found = try #require(fit.history[0].quality).warmLoss
         #expect(abs(found - expected) < 1e-5, "\(found), expected \(expected)")
+    }
+
+    // NDCG@20 and Recall@20 of every learner with a context at every setting of the guard, by plain loops.
+    @Test(arguments: [NCFParameters.Output.cosine, .dot]) func theChoiceIsTheBestOfTheGrid(
+        _ output: NCFParameters.Output
+    ) throws {
+        let fixture = Fixture(courseCount: 48, groups: 3, learners: 400, watches: 14)
+        let (windows, data) = (fixture.windows, fixture.data())
+        let fit = try training(fixture, data: data) { ($0.epochs, $0.output) = (1, output) }.fit()
+        let twin = ReferenceNCF(
+            towers: fit.model.towers, linear: fit.model.linear,
+            snapshot: data.snapshots.first { $0.time == windows.validation }!, moments: data.shards,
+            courseCount: data.courseCount)
+        let trend = twin.trend(windows.validation, empty: false)
+        var sums: [String: (ndcg: Double, recall: Double)] = [:]
+        var learners = 0.0
+        for moments in data.shards {
+            for row in 0..<moments.learnerCount {
+                let before = moments.range(row, from: windows.validation - windows.history, to: windows.validation)
+                let labels = Set(
+                    moments.range(row, from: windows.validation, to: windows.asOf).map { Int(moments.courses[$0]) })
+                if before.isEmpty || labels.isEmpty { continue }
+                learners += 1
+                let context = before.map { (course: Int(moments.courses[$0]), time: moments.times[$0]) }
+                let open = Set(0..<data.courseCount).subtracting(context.map(\.course))
+                let wide = twin.wide(context, windows.validation)
+                let tower = twin.tower(context, windows.validation)
+                for alpha in [0.25, 0.5, 0.75, 1] {
+                    for factor in [0.5, 0.75, 1, 1.25] {
+                        let scores = trend.indices.map {
+                            trend[$0] + twin.linear.gamma * factor * wide[$0] + alpha * tower[$0]
+                        }
+                        let top = open.sorted { scores[$0] > scores[$1] }.prefix(20)
+                        let gain = top.enumerated().reduce(0.0) {
+                            $0 + (labels.contains($1.element) ? 1 / log2(Double($1.offset + 2)) : 0)
+                        }
+                        let ideal = (0..<min(20, labels.count)).reduce(0.0) { $0 + 1 / log2(Double($1 + 2)) }
+                        let hits = Double(labels.intersection(top).count)
+                        let sum = sums["\(alpha) \(factor)"] ?? (0, 0)
+                        sums["\(alpha) \(factor)"] = (sum.ndcg + gain / ideal, sum.recall + hits / Double(labels.count))
+                    }
+                }
+            }
+        }
+        let quality = try #require(fit.history[1].quality)
+        let best = sums.values.map(\.ndcg).max()! / learners
+        let chosen = try #require(sums["\(quality.alpha) \(quality.gammaFactor)"])
+        let worst = sums.values.map(\.ndcg).min()! / learners
+        #expect(learners > 30 && best - worst > 0.005, "the grid matters: \(best), \(worst)")
+        #expect(abs(quality.warmNDCG - best) < 1e-9, "\(quality.warmNDCG), expected \(best)")
+        #expect(abs(chosen.ndcg / learners - best) < 1e-9)
+        #expect(abs(quality.warmRecall - chosen.recall / learners) < 1e-9)
     }
 
     @Test func oneCourseOneLearnerAndLabelsAlreadyWatched() throws {
