@@ -12,51 +12,142 @@ void lk_expect_filling(void *memory, size_t bytes) {
 #endif
 }
 
+// One row of one bag.
+typedef struct {
+    size_t count;
+    const uint32_t *columns;
+    const float *values;
+} sparse_row;
+
+INLINE sparse_row row_of(const lk_bag *bag, uint32_t example) {
+    size_t row = bag->row_of ? bag->row_of[example] : example;
+    ptrdiff_t first = bag->offsets[row];
+    return (sparse_row){bag->offsets[row + 1] - first, bag->columns + first, bag->values + first};
+}
+
 // Features ascend within a bag's row, so a word of `seen` is put together in a register.
-size_t lk_entity_layout(size_t rows, const uint32_t *examples, size_t bags, const lk_bag *bag, uint32_t intercept,
-                        const ptrdiff_t *starts, uint32_t *columns, float *values, uint32_t *features, uint64_t *seen,
-                        uint64_t *summary, uint32_t *local) {
+size_t lk_entity_features(size_t rows, const uint32_t *examples, size_t bags, const lk_bag *bag, uint32_t intercept,
+                          uint32_t *features, uint64_t *seen, uint64_t *summary) {
     for (size_t i = 0; i < rows; i++) {
-        ptrdiff_t at = starts[i];
         uint32_t word = 0;
         uint64_t bits = 0;
         for (size_t b = 0; b < bags; b++) {
-            size_t row = bag[b].row_of ? bag[b].row_of[examples[i]] : examples[i];
-            for (ptrdiff_t from = bag[b].offsets[row]; from < bag[b].offsets[row + 1]; from++, at++) {
-                uint32_t feature = bag[b].base + bag[b].columns[from];
+            sparse_row x = row_of(bag + b, examples[i]);
+            for (size_t k = 0; k < x.count; k++) {
+                uint32_t feature = bag[b].base + x.columns[k];
                 if (feature >> 6 != word) {
                     if (bits) seen[word] |= bits, summary[word >> 6] |= 1ull << (word & 63);
                     word = feature >> 6, bits = 0;
                 }
                 bits |= 1ull << (feature & 63);
-                columns[at] = feature;
-                values[at] = bag[b].values[from];
             }
         }
         if (bits) seen[word] |= bits, summary[word >> 6] |= 1ull << (word & 63);
-        values[at] = 1;
     }
     uint32_t count = 0;
     for (uint32_t s = 0; s <= intercept >> 12; s++)
         for (uint64_t words = summary[s]; words; words &= words - 1) {
             uint32_t word = s << 6 | (uint32_t)__builtin_ctzll(words);
-            for (uint64_t bits = seen[word]; bits; bits &= bits - 1) {
-                uint32_t feature = word << 6 | (uint32_t)__builtin_ctzll(bits);
-                local[feature] = count;
-                features[count++] = feature;
-            }
+            for (uint64_t bits = seen[word]; bits; bits &= bits - 1)
+                features[count++] = word << 6 | (uint32_t)__builtin_ctzll(bits);
             seen[word] = 0;
         }
     memset(summary, 0, ((intercept >> 12) + 1) * sizeof *summary);
     features[count] = intercept;
-    int renumbers = count && features[count - 1] != count - 1;
-    for (size_t i = 0; i < rows; i++) {
-        ptrdiff_t last = starts[i + 1] - 1;
-        if (renumbers)
-            for (ptrdiff_t at = starts[i]; at < last; at++) columns[at] = local[columns[at]];
-        columns[last] = count;
-    }
     return count + 1;
+}
+
+// One entity.
+typedef struct {
+    ptrdiff_t first, rows, base, count;
+    const uint32_t *examples, *features;
+    const double *scale;
+} entity_rows;
+
+INLINE entity_rows entity_at(const lk_entities *x, size_t e) {
+    ptrdiff_t first = x->row_offsets[e], base = x->feature_offsets[e];
+    return (entity_rows){first, x->row_offsets[e + 1] - first, base, x->feature_offsets[e + 1] - base,
+                         x->examples + first, x->features + base, x->scale ? x->scale + base : NULL};
+}
+
+INLINE void number(const entity_rows *e, uint32_t *local) {
+    for (ptrdiff_t j = 0; j < e->count; j++) local[e->features[j]] = (uint32_t)j;
+}
+
+void lk_entity_multiply(const lk_entities *x, size_t entity, const double *v, double *dense, double *out) {
+    entity_rows e = entity_at(x, entity);
+    for (ptrdiff_t j = 0; j < e.count; j++) dense[e.features[j]] = e.scale ? e.scale[j] * v[j] : v[j];
+    for (ptrdiff_t i = 0; i < e.rows; i++) {
+        double a = dense[e.features[e.count - 1]], b = 0, c = 0, d = 0;
+        for (size_t bag = 0; bag < x->bag_count; bag++) {
+            sparse_row row = row_of(x->bags + bag, e.examples[i]);
+            const double *own = dense + x->bags[bag].base;
+            size_t k = 0;
+            for (; k + 4 <= row.count; k += 4) {
+                a += (double)row.values[k] * own[row.columns[k]];
+                b += (double)row.values[k + 1] * own[row.columns[k + 1]];
+                c += (double)row.values[k + 2] * own[row.columns[k + 2]];
+                d += (double)row.values[k + 3] * own[row.columns[k + 3]];
+            }
+            for (; k < row.count; k++) a += (double)row.values[k] * own[row.columns[k]];
+        }
+        out[i] = (a + b) + (c + d);
+    }
+}
+
+void lk_entity_transposed(const lk_entities *x, size_t entity, const double *r, int squared, double *dense, double *g) {
+    entity_rows e = entity_at(x, entity);
+    for (ptrdiff_t j = 0; j < e.count; j++) dense[e.features[j]] = 0;
+    double total = 0;
+    for (ptrdiff_t i = 0; i < e.rows; i++) {
+        double scale = r[i];
+        total += scale;
+        for (size_t bag = 0; bag < x->bag_count; bag++) {
+            sparse_row row = row_of(x->bags + bag, e.examples[i]);
+            double *own = dense + x->bags[bag].base;
+            if (squared)
+                for (size_t k = 0; k < row.count; k++)
+                    own[row.columns[k]] += scale * ((double)row.values[k] * (double)row.values[k]);
+            else
+                for (size_t k = 0; k < row.count; k++) own[row.columns[k]] += scale * (double)row.values[k];
+        }
+    }
+    dense[e.features[e.count - 1]] = total;
+    for (ptrdiff_t j = 0; j < e.count; j++) {
+        double factor = e.scale ? e.scale[j] : 1;
+        g[j] += (squared ? factor * factor : factor) * dense[e.features[j]];
+    }
+}
+
+size_t lk_entity_nonzeros(const lk_entities *x, size_t entity) {
+    entity_rows e = entity_at(x, entity);
+    size_t count = e.rows;
+    for (size_t bag = 0; bag < x->bag_count; bag++)
+        for (ptrdiff_t i = 0; i < e.rows; i++) count += row_of(x->bags + bag, e.examples[i]).count;
+    return count;
+}
+
+void lk_entity_matrix(const lk_entities *x, size_t entity, uint32_t *local, ptrdiff_t *starts, uint32_t *columns,
+                      double *values) {
+    entity_rows e = entity_at(x, entity);
+    number(&e, local);
+    ptrdiff_t at = 0;
+    for (ptrdiff_t i = 0; i < e.rows; i++) {
+        starts[i] = at;
+        for (size_t bag = 0; bag < x->bag_count; bag++) {
+            sparse_row row = row_of(x->bags + bag, e.examples[i]);
+            const uint32_t *own = local + x->bags[bag].base;
+            for (size_t k = 0; k < row.count; k++, at++) {
+                columns[at] = own[row.columns[k]];
+                values[at] = row.values[k];
+            }
+        }
+        columns[at] = (uint32_t)e.count - 1;
+        values[at++] = 1;
+    }
+    starts[e.rows] = at;
+    if (e.scale)
+        for (ptrdiff_t k = 0; k < at; k++) values[k] *= e.scale[columns[k]];
 }
 
 // Everything of one call; arrays of m unless said otherwise.
@@ -90,15 +181,22 @@ static void lay_out(batch *w, double *scratch) {
 }
 
 // K = X·Xᵀ by dense rows of all lanes, a column after the other.
-INLINE void dense_kernel(const batch *w, const lk_entities *x, size_t count, const uint32_t *entities) {
+INLINE void dense_kernel(const batch *w, const lk_entities *x, size_t count, const uint32_t *entities, uint32_t *local) {
     size_t m = w->m, n = w->n;
     memset(w->x, 0, m * n * sizeof(v8));
     for (size_t lane = 0; lane < count; lane++) {
-        ptrdiff_t first = x->row_offsets[entities[lane]], rows = x->row_offsets[entities[lane] + 1] - first;
-        for (ptrdiff_t i = 0; i < rows; i++) {
+        entity_rows e = entity_at(x, entities[lane]);
+        number(&e, local);
+        for (ptrdiff_t i = 0; i < e.rows; i++) {
             double *row = (double *)(w->x + i * n) + lane;
-            for (ptrdiff_t at = x->starts[first + i]; at < x->starts[first + i + 1]; at++)
-                row[x->columns[at] * LANES] = x->values[at];
+            for (size_t bag = 0; bag < x->bag_count; bag++) {
+                sparse_row own = row_of(x->bags + bag, e.examples[i]);
+                const uint32_t *position = local + x->bags[bag].base;
+                for (size_t k = 0; k < own.count; k++) row[position[own.columns[k]] * LANES] = own.values[k];
+            }
+            row[(e.count - 1) * LANES] = 1;
+            if (e.scale)
+                for (ptrdiff_t j = 0; j < e.count; j++) row[j * LANES] *= e.scale[j];
         }
     }
     for (size_t i = 0; i < m; i++)
@@ -111,46 +209,83 @@ INLINE void dense_kernel(const batch *w, const lk_entities *x, size_t count, con
 }
 
 // The same sums, zeros left out, for one lane.
-INLINE void sparse_kernel(const batch *w, const lk_entities *x, size_t lane, uint32_t entity) {
+INLINE void sparse_kernel(const batch *w, const lk_entities *x, size_t lane, uint32_t entity, uint32_t *local) {
     double *row = (double *)w->x, *kernel = (double *)w->kernel + lane;
-    ptrdiff_t first = x->row_offsets[entity], rows = x->row_offsets[entity + 1] - first, m = w->m;
-    memset(row, 0, w->n * sizeof *row);
-    for (ptrdiff_t i = 0; i < rows; i++) {
-        for (ptrdiff_t at = x->starts[first + i]; at < x->starts[first + i + 1]; at++)
-            row[x->columns[at]] = x->values[at];
+    ptrdiff_t m = w->m;
+    entity_rows e = entity_at(x, entity);
+    number(&e, local);
+    for (ptrdiff_t i = 0; i < e.rows; i++) {
+        memset(row, 0, e.count * sizeof *row);
+        for (size_t bag = 0; bag < x->bag_count; bag++) {
+            sparse_row own = row_of(x->bags + bag, e.examples[i]);
+            const uint32_t *position = local + x->bags[bag].base;
+            for (size_t k = 0; k < own.count; k++) row[position[own.columns[k]]] = own.values[k];
+        }
+        row[e.count - 1] = 1;
+        if (e.scale)
+            for (ptrdiff_t j = 0; j < e.count; j++) row[j] *= e.scale[j];
         for (ptrdiff_t j = 0; j <= i; j++) {
             double s = 0;
-            for (ptrdiff_t at = x->starts[first + j]; at < x->starts[first + j + 1]; at++)
-                s += row[x->columns[at]] * (double)x->values[at];
+            for (size_t bag = 0; bag < x->bag_count; bag++) {
+                sparse_row other = row_of(x->bags + bag, e.examples[j]);
+                const uint32_t *position = local + x->bags[bag].base;
+                for (size_t k = 0; k < other.count; k++) {
+                    uint32_t p = position[other.columns[k]];
+                    double value = other.values[k];
+                    s += row[p] * (e.scale ? value * e.scale[p] : value);
+                }
+            }
+            s += row[e.count - 1] * (e.scale ? e.scale[e.count - 1] : 1);
             kernel[(i * m + j) * LANES] = kernel[(j * m + i) * LANES] = s;
         }
-        for (ptrdiff_t at = x->starts[first + i]; at < x->starts[first + i + 1]; at++) row[x->columns[at]] = 0;
     }
 }
 
-INLINE void gather(const batch *w, const lk_entities *x, size_t count, const uint32_t *entities, const double *scale,
-                   const double *alpha) {
+INLINE void gather(const batch *w, const lk_entities *x, const uint8_t *labels, const float *weights,
+                   const double *offsets, size_t count, const uint32_t *entities, const double *scale,
+                   const double *alpha, uint32_t *local) {
     memset(w->alpha, 0, w->m * sizeof(v8));
     memset(w->known, 0, w->m * sizeof(v8));
     memset(w->weight, 0, w->m * sizeof(v8));
     memset(w->positive, 0, w->m * sizeof(i8));
-    ptrdiff_t nonzeros = 0;
+    size_t nonzeros = 0;
     for (size_t lane = 0; lane < count; lane++) {
-        ptrdiff_t first = x->row_offsets[entities[lane]], end = x->row_offsets[entities[lane] + 1];
-        nonzeros += (x->starts[end] - x->starts[first]) / (end - first);
-        for (ptrdiff_t i = 0; i < end - first; i++) {
-            uint32_t example = x->examples[first + i];
-            ((double *)(w->alpha + i))[lane] = alpha[first + i];
-            ((double *)(w->known + i))[lane] = x->offsets[example];
-            ((double *)(w->weight + i))[lane] = scale[lane] * (double)x->weights[example];
-            ((int64_t *)(w->positive + i))[lane] = x->labels[example] ? -1 : 0;
+        entity_rows e = entity_at(x, entities[lane]);
+        nonzeros += lk_entity_nonzeros(x, entities[lane]) / e.rows;
+        for (ptrdiff_t i = 0; i < e.rows; i++) {
+            uint32_t example = e.examples[i];
+            ((double *)(w->alpha + i))[lane] = alpha[e.first + i];
+            ((double *)(w->known + i))[lane] = offsets[example];
+            ((double *)(w->weight + i))[lane] = scale[lane] * (double)weights[example];
+            ((int64_t *)(w->positive + i))[lane] = labels[example] ? -1 : 0;
         }
     }
     // what is cheaper: eight lanes with all zeros, or one after the other without
-    if (w->m * w->n <= MOST_DENSE && w->n * count <= 6 * (size_t)nonzeros)
-        return dense_kernel(w, x, count, entities);
+    if (w->m * w->n <= MOST_DENSE && w->n * count <= 6 * nonzeros) return dense_kernel(w, x, count, entities, local);
     memset(w->kernel, 0, w->m * w->m * sizeof(v8));
-    for (size_t lane = 0; lane < count; lane++) sparse_kernel(w, x, lane, entities[lane]);
+    for (size_t lane = 0; lane < count; lane++) sparse_kernel(w, x, lane, entities[lane], local);
+}
+
+// θ = Xᵀ·α of one lane, its α and scores.
+INLINE void scatter(const batch *w, const lk_entities *x, size_t lane, uint32_t entity, double *alpha, double *theta,
+                    double *scores, uint32_t *local) {
+    entity_rows e = entity_at(x, entity);
+    number(&e, local);
+    double *own_theta = theta + e.base;
+    memset(own_theta, 0, e.count * sizeof *theta);
+    for (ptrdiff_t i = 0; i < e.rows; i++) {
+        double a = ((double *)(w->alpha + i))[lane];
+        alpha[e.first + i] = a;
+        scores[e.examples[i]] = ((double *)(w->margins + i))[lane];
+        for (size_t bag = 0; bag < x->bag_count; bag++) {
+            sparse_row own = row_of(x->bags + bag, e.examples[i]);
+            const uint32_t *position = local + x->bags[bag].base;
+            for (size_t k = 0; k < own.count; k++) own_theta[position[own.columns[k]]] += a * (double)own.values[k];
+        }
+        own_theta[e.count - 1] += a;
+    }
+    if (e.scale)
+        for (ptrdiff_t j = 0; j < e.count; j++) own_theta[j] *= e.scale[j];
 }
 
 INLINE void multiply(const batch *w, const v8 *v, v8 *out) {
@@ -236,12 +371,13 @@ INLINE i8 newton_step(const batch *w, double l2) {
     return good;
 }
 
-CLONES void lk_entities_newton(const lk_entities *x, size_t count, const uint32_t *entities, const double *weight_scale,
-                               size_t m, size_t n, double l2, double decrement, int most_steps, double *alpha,
-                               double *theta, double *scores, double *scratch) {
+CLONES void lk_entities_newton(const lk_entities *x, const uint8_t *labels, const float *weights, const double *offsets,
+                               size_t count, const uint32_t *entities, const double *weight_scale, size_t m, size_t n,
+                               double l2, double decrement, int most_steps, double *alpha, double *theta, double *scores,
+                               double *scratch, uint32_t *local) {
     batch work = {.m = m, .n = n}, *w = &work;
     lay_out(w, scratch);
-    gather(w, x, count, entities, weight_scale, alpha);
+    gather(w, x, labels, weights, offsets, count, entities, weight_scale, alpha, local);
     multiply(w, w->alpha, w->margins);
     memset(w->step_margins, 0, m * sizeof(v8));
     i8 running = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -275,16 +411,5 @@ CLONES void lk_entities_newton(const lk_entities *x, size_t count, const uint32_
         }
         running &= -slope > decrement;
     }
-    for (size_t lane = 0; lane < count; lane++) {
-        ptrdiff_t first = x->row_offsets[entities[lane]], rows = x->row_offsets[entities[lane] + 1] - first;
-        ptrdiff_t base = x->feature_offsets[entities[lane]];
-        memset(theta + base, 0, (x->feature_offsets[entities[lane] + 1] - base) * sizeof *theta);
-        for (ptrdiff_t i = 0; i < rows; i++) {
-            double a = ((double *)(w->alpha + i))[lane];
-            alpha[first + i] = a;
-            scores[x->examples[first + i]] = ((double *)(w->margins + i))[lane];
-            for (ptrdiff_t at = x->starts[first + i]; at < x->starts[first + i + 1]; at++)
-                theta[base + x->columns[at]] += a * (double)x->values[at];
-        }
-    }
+    for (size_t lane = 0; lane < count; lane++) scatter(w, x, lane, entities[lane], alpha, theta, scores, local);
 }

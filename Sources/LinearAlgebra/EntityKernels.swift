@@ -10,18 +10,16 @@ package enum EntityKernels {
     /// Entities that one call of `solve` takes.
     package static let lanes = Int(LK_ENTITY_LANES)
 
-    /// Lays out one entity's rows and returns how many distinct features it has (the intercept included).
-    /// - Parameters: see `lk_entity_layout`.
+    /// Finds the features that occur in some examples and returns how many (the intercept included).
+    /// - Parameters: see `lk_entity_features`.
     @inline(__always)
-    package static func layOut(
+    package static func findFeatures(
         rows: Int, _ examples: UnsafePointer<UInt32>, _ bags: UnsafeBufferPointer<BagRows>, intercept: Int,
-        starts: UnsafePointer<Int>, columns: UnsafeMutablePointer<UInt32>, values: UnsafeMutablePointer<Float>,
-        features: UnsafeMutablePointer<UInt32>, seen: UnsafeMutablePointer<UInt64>,
-        summary: UnsafeMutablePointer<UInt64>, local: UnsafeMutablePointer<UInt32>
+        into features: UnsafeMutablePointer<UInt32>, seen: UnsafeMutablePointer<UInt64>,
+        summary: UnsafeMutablePointer<UInt64>
     ) -> Int {
-        lk_entity_layout(
-            rows, examples, bags.count, bags.baseAddress, UInt32(intercept), starts, columns, values, features, seen,
-            summary, local)
+        lk_entity_features(
+            rows, examples, bags.count, bags.baseAddress, UInt32(intercept), features, seen, summary)
     }
 
     /// Doubles of scratch (aligned to 64 bytes) that `solve` needs for entities of at most so many rows and features.
@@ -29,19 +27,53 @@ package enum EntityKernels {
 
     /// Minimises the penalised loss of at most `lanes` entities, see `lk_entities_newton`; an entity's result does not
     /// depend on the others.
-    /// - Parameters: rows, features: the most among these entities.
+    /// - Parameters:
+    ///   - rows, features: the most among these entities.
+    ///   - local: room for one number per feature of the bags and the intercept.
     package static func solve(
-        _ x: EntityRows, _ entities: UnsafeBufferPointer<UInt32>, weightScale: UnsafePointer<Double>, rows: Int,
-        features: Int, l2: Double, decrement: Double, mostSteps: Int, alpha: UnsafeMutablePointer<Double>,
+        _ x: EntityRows, labels: UnsafePointer<UInt8>, weights: UnsafePointer<Float>, offsets: UnsafePointer<Double>,
+        _ entities: UnsafeBufferPointer<UInt32>, weightScale: UnsafePointer<Double>, rows: Int, features: Int,
+        l2: Double, decrement: Double, mostSteps: Int, alpha: UnsafeMutablePointer<Double>,
         theta: UnsafeMutablePointer<Double>, scores: UnsafeMutablePointer<Double>,
-        scratch: UnsafeMutablePointer<Double>
+        scratch: UnsafeMutablePointer<Double>, local: UnsafeMutablePointer<UInt32>
     ) {
         precondition(entities.count >= 1 && entities.count <= lanes)
         withUnsafePointer(to: x) {
             lk_entities_newton(
-                $0, entities.count, entities.baseAddress, weightScale, rows, features, l2, decrement, Int32(mostSteps),
-                alpha, theta, scores, scratch)
+                $0, labels, weights, offsets, entities.count, entities.baseAddress, weightScale, rows, features, l2,
+                decrement, Int32(mostSteps), alpha, theta, scores, scratch, local)
         }
+    }
+}
+
+extension EntityRows {
+    /// out = X·v; v: by the entity's features; dense: room for one number per feature of the bags and the intercept.
+    @inline(__always)
+    package func multiply(
+        _ e: Int, _ v: UnsafePointer<Double>, dense: UnsafeMutablePointer<Double>,
+        into out: UnsafeMutablePointer<Double>
+    ) {
+        withUnsafePointer(to: self) { lk_entity_multiply($0, e, v, dense, out) }
+    }
+
+    /// g += Xᵀ·r (with `squared`: (X∘X)ᵀ·r); r: by the entity's rows.
+    @inline(__always)
+    package func addTransposed(
+        _ e: Int, _ r: UnsafePointer<Double>, squared: Bool = false, dense: UnsafeMutablePointer<Double>,
+        to g: UnsafeMutablePointer<Double>
+    ) {
+        withUnsafePointer(to: self) { lk_entity_transposed($0, e, r, squared ? 1 : 0, dense, g) }
+    }
+
+    /// Non-zeros of one entity, the intercept's included.
+    package func nonzeroCount(_ e: Int) -> Int { withUnsafePointer(to: self) { lk_entity_nonzeros($0, e) } }
+
+    /// X of one entity as compressed sparse rows, see `lk_entity_matrix`.
+    package func matrix(
+        _ e: Int, starts: UnsafeMutablePointer<Int>, columns: UnsafeMutablePointer<UInt32>,
+        values: UnsafeMutablePointer<Double>, local: UnsafeMutablePointer<UInt32>
+    ) {
+        withUnsafePointer(to: self) { lk_entity_matrix($0, e, local, starts, columns, values) }
     }
 }
 
@@ -53,5 +85,11 @@ extension Array where Element: BitwiseCopyable {
             if let base = memory.baseAddress { lk_expect_filling(base, count * MemoryLayout<Element>.stride) }
             initialized = count
         }
+    }
+
+    /// Zeros, in large pages if they are many.
+    package init(zeros count: Int) where Element: FloatingPoint {
+        self.init(filledLater: count)
+        withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
     }
 }

@@ -44,6 +44,15 @@ struct GenerateLogs: ParsableCommand {
     @Option(help: "Impressions per learner, about, over the whole time; 0: a platform without engagements.")
     var impressionsPerLearner = GeneratorOptions().impressionsPerLearner
 
+    @Option(help: "How much titles draw clicks without interest: deviation of a course's effect on the logit.")
+    var titleAppeal = GeneratorOptions().titleAppeal
+
+    @Option(help: "How much segments differ in the topics they click: deviation of the effect on the logit.")
+    var segmentTaste = GeneratorOptions().segmentTaste
+
+    @Option(help: "Share of the clicks without a bookmark that are watched at once.")
+    var watchedClicks = GeneratorOptions().watchedClicks
+
     @Option(help: "Files of watches, and as many of engagements; at most one per 512 learners.")
     var files = GeneratorOptions().files
 
@@ -70,6 +79,8 @@ struct GenerateLogs: ParsableCommand {
         (options.seed, options.files, options.learnerTruth) = (seed, files, learnerTruth)
         options.watchesPerLearner = watchesPerLearner
         options.impressionsPerLearner = impressionsPerLearner
+        (options.titleAppeal, options.segmentTaste) = (titleAppeal, segmentTaste)
+        options.watchedClicks = watchedClicks
         return options
     }
 

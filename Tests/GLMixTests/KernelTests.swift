@@ -83,80 +83,160 @@ import Testing
     }
 }
 
-/// Entities of 1 to 12 rows and up to 40 sparse features, with weights, offsets and rows in no order.
+/// Entities of 1 to 12 rows and up to 40 sparse features out of 120, in two bags: rows of the first are the examples', in
+/// no order; the second has a table whose rows are shared. Weights, offsets and factors of the features differ.
 private struct Entities {
+    static let (intercept, second) = (120, 60)
     let counts: [Int]
     var rowOffsets = [0]
     var examples: [UInt32] = []
     var featureOffsets = [0]
-    var starts = [0]
-    var (columns, values): ([UInt32], [Float]) = ([], [])
+    var features: [UInt32] = []
+    var scale: [Double] = []
+    /// By example: feature → value, the intercept aside.
+    var rows: [[UInt32: Float]] = []
+    let tables: [SparseRows]
+    let rowOf: [UInt32]
     var (labels, weights, offsets): ([UInt8], [Float], [Double]) = ([], [], [])
 
     init(_ counts: [(rows: Int, features: Int)]) {
         var random = RandomKey(seed: 4, purpose: "test.entities").stream()
         self.counts = counts.map(\.rows)
         let total = counts.reduce(0) { $0 + $1.rows }
-        for (rows, features) in counts {
-            for _ in 0..<rows {
-                examples.append(UInt32(total - 1 - examples.count))
-                for j in 0..<features where random.uniform() < 0.5 || j == features - 1 {
-                    columns.append(UInt32(j))
-                    values.append(j == features - 1 ? 1 : Float(random.normal()))
-                }
-                starts.append(columns.count)
+        rows = Array(repeating: [:], count: total)
+        for (e, (rowCount, featureCount)) in counts.enumerated() {
+            let own = (0..<featureCount - 1).map { UInt32(3 * $0 + e % 3) }
+            for _ in 0..<rowCount {
+                let example = total - 1 - examples.count
+                examples.append(UInt32(example))
+                for feature in own where random.uniform() < 0.5 { rows[example][feature] = Float(random.normal()) }
                 labels.append(random.uniform() < 0.5 ? 1 : 0)
                 weights.append(Float(0.5 + random.uniform()))
                 offsets.append(random.normal())
             }
             rowOffsets.append(examples.count)
-            featureOffsets.append(featureOffsets.last! + features)
+            features += own + [UInt32(Self.intercept)]
+            featureOffsets.append(features.count)
+        }
+        scale = features.indices.map { 1 + 0.25 * Double($0 % 3) }
+        // the second bag's table holds the examples' rows in another order
+        rowOf = (0..<total).map { UInt32(($0 + 5) % total) }
+        let ordered = (0..<total).map { [rows] in rows[($0 + total - 5) % total] }
+        tables = [Self.table(rows, 0..<Self.second), Self.table(ordered, Self.second..<Self.intercept)]
+    }
+
+    private static func table(_ rows: [[UInt32: Float]], _ features: Range<Int>) -> SparseRows {
+        var table = SparseRows(columnCount: features.count, offsets: [0], columns: [], values: [])
+        for row in rows {
+            for (feature, value) in row.sorted(by: { $0.key < $1.key }) where features.contains(Int(feature)) {
+                table.columns.append(feature - UInt32(features.lowerBound))
+                table.values.append(value)
+            }
+            table.offsets.append(table.columns.count)
+        }
+        return table
+    }
+
+    func withRows<Result>(_ body: (EntityRows) -> Result) -> Result {
+        tables[0].withPointers { offsets, columns, values in
+            let first = BagRows(offsets: offsets, columns: columns, values: values, row_of: nil, base: 0)
+            return tables[1].withPointers { offsets, columns, values in
+                rowOf.withUnsafeBufferPointer { rowOf in
+                    let second = BagRows(
+                        offsets: offsets, columns: columns, values: values, row_of: rowOf.baseAddress!,
+                        base: UInt32(Self.second))
+                    return [first, second].withUnsafeBufferPointer { bags in
+                        withUnsafePointers { rowOffsets, examples, featureOffsets, features, scale in
+                            body(
+                                EntityRows(
+                                    row_offsets: rowOffsets, examples: examples, feature_offsets: featureOffsets,
+                                    features: features, scale: scale, bag_count: bags.count, bags: bags.baseAddress!))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func withUnsafePointers<Result>(
+        _ body: (
+            UnsafePointer<Int>, UnsafePointer<UInt32>, UnsafePointer<Int>, UnsafePointer<UInt32>, UnsafePointer<Double>
+        ) -> Result
+    ) -> Result {
+        rowOffsets.withUnsafeBufferPointer { rowOffsets in
+            examples.withUnsafeBufferPointer { examples in
+                featureOffsets.withUnsafeBufferPointer { featureOffsets in
+                    features.withUnsafeBufferPointer { features in
+                        scale.withUnsafeBufferPointer { scale in
+                            body(
+                                rowOffsets.baseAddress!, examples.baseAddress!, featureOffsets.baseAddress!,
+                                features.baseAddress!, scale.baseAddress!)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// X of an entity, dense, by its definition.
+    func dense(_ e: Int) -> [[Double]] {
+        (rowOffsets[e]..<rowOffsets[e + 1]).map { i in
+            (featureOffsets[e]..<featureOffsets[e + 1]).map { j in
+                let value = features[j] == Self.intercept ? 1 : rows[Int(examples[i])][features[j]] ?? 0
+                return scale[j] * Double(value)
+            }
         }
     }
 
     /// Coefficients and scores after solving some entities together.
     func solved(_ chosen: [UInt32], l2: Double) -> (theta: [Double], scores: [Double]) {
         var alpha = [Double](repeating: 0, count: examples.count)
-        var theta = [Double](repeating: .nan, count: featureOffsets.last!)
+        var theta = [Double](repeating: .nan, count: features.count)
         var scores = [Double](repeating: .nan, count: examples.count)
+        var local = [UInt32](repeating: .max, count: Self.intercept + 1)
         let (m, n) = (12, 40)
         let scratch = UnsafeMutableRawBufferPointer.allocate(
             byteCount: 8 * EntityKernels.scratchCount(rows: m, features: n), alignment: 64)
         defer { scratch.deallocate() }
-        let scale = [Double](repeating: 1.5, count: chosen.count)
-        let rows = rowOffsets.withUnsafeBufferPointer { $0.baseAddress! }
-        withExtendedLifetime(self) {
-            let x = EntityRows(
-                row_offsets: rows, examples: examples.withUnsafeBufferPointer { $0.baseAddress! },
-                feature_offsets: featureOffsets.withUnsafeBufferPointer { $0.baseAddress! },
-                starts: starts.withUnsafeBufferPointer { $0.baseAddress! },
-                columns: columns.withUnsafeBufferPointer { $0.baseAddress! },
-                values: values.withUnsafeBufferPointer { $0.baseAddress! },
-                labels: labels.withUnsafeBufferPointer { $0.baseAddress! },
-                weights: weights.withUnsafeBufferPointer { $0.baseAddress! },
-                offsets: offsets.withUnsafeBufferPointer { $0.baseAddress! })
+        let weightScale = [Double](repeating: 1.5, count: chosen.count)
+        withRows { x in
             chosen.withUnsafeBufferPointer {
                 EntityKernels.solve(
-                    x, $0, weightScale: scale, rows: m, features: n, l2: l2, decrement: 1e-8, mostSteps: 60,
-                    alpha: &alpha, theta: &theta, scores: &scores,
-                    scratch: scratch.bindMemory(to: Double.self).baseAddress!)
+                    x, labels: labels, weights: weights, offsets: offsets, $0, weightScale: weightScale, rows: m,
+                    features: n, l2: l2, decrement: 1e-8, mostSteps: 60, alpha: &alpha, theta: &theta, scores: &scores,
+                    scratch: scratch.bindMemory(to: Double.self).baseAddress!, local: &local)
             }
         }
         return (theta, scores)
     }
 
+    /// x_i·θ of an entity's rows.
+    func margins(_ e: Int, _ theta: [Double]) -> [Double] {
+        let own = theta[featureOffsets[e]..<featureOffsets[e + 1]]
+        return dense(e).map { row in zip(row, own).reduce(0) { $0 + $1.0 * $1.1 } }
+    }
+
     /// ∇f of an entity at theta, by its definition.
     func gradient(_ e: Int, _ theta: [Double], l2: Double) -> [Double] {
-        let base = featureOffsets[e]
-        var g = (base..<featureOffsets[e + 1]).map { l2 * theta[$0] }
-        for i in rowOffsets[e]..<rowOffsets[e + 1] {
+        var g = (featureOffsets[e]..<featureOffsets[e + 1]).map { l2 * theta[$0] }
+        for ((row, z), i) in zip(zip(dense(e), margins(e, theta)), rowOffsets[e]...) {
             let example = Int(examples[i])
-            var z = offsets[example]
-            for at in starts[i]..<starts[i + 1] { z += Double(values[at]) * theta[base + Int(columns[at])] }
-            let r = 1.5 * Double(weights[example]) * (1 / (1 + exp(-z)) - Double(labels[example]))
-            for at in starts[i]..<starts[i + 1] { g[Int(columns[at])] += r * Double(values[at]) }
+            let r = 1.5 * Double(weights[example]) * (1 / (1 + exp(-z - offsets[example])) - Double(labels[example]))
+            for j in g.indices { g[j] += r * row[j] }
         }
         return g
+    }
+}
+
+extension SparseRows {
+    fileprivate func withPointers<Result>(
+        _ body: (UnsafePointer<Int>, UnsafePointer<UInt32>, UnsafePointer<Float>) -> Result
+    ) -> Result {
+        offsets.withUnsafeBufferPointer { offsets in
+            columns.withUnsafeBufferPointer { columns in
+                values.withUnsafeBufferPointer { body(offsets.baseAddress!, columns.baseAddress!, $0.baseAddress!) }
+            }
+        }
     }
 }
 
@@ -173,16 +253,41 @@ private struct Entities {
                 for e in chosen.map(Int.init) {
                     let norm = entities.gradient(e, theta, l2: l2).reduce(0) { $0 + $1 * $1 }.squareRoot()
                     #expect(norm < 1e-6, "entity \(e), λ \(l2)")
-                    for i in entities.rowOffsets[e]..<entities.rowOffsets[e + 1] {
-                        var z = 0.0
-                        for at in entities.starts[i]..<entities.starts[i + 1] {
-                            z +=
-                                Double(entities.values[at])
-                                * theta[entities.featureOffsets[e] + Int(entities.columns[at])]
-                        }
+                    for (i, z) in zip(entities.rowOffsets[e]..., entities.margins(e, theta)) {
                         #expect(abs(scores[Int(entities.examples[i])] - z) < 1e-9)
                     }
                 }
+            }
+        }
+    }
+
+    @Test func productsAreThoseOfTheDenseMatrix() {
+        var random = RandomKey(seed: 5, purpose: "test.entities").stream()
+        entities.withRows { x in
+            for e in entities.counts.indices {
+                let dense = entities.dense(e)
+                let (m, n) = (dense.count, dense[0].count)
+                let v = (0..<n).map { _ in random.normal() }
+                let r = (0..<m).map { _ in random.normal() }
+                var (table, out) = ([Double](repeating: .nan, count: 121), [Double](repeating: .nan, count: m))
+                x.multiply(e, v, dense: &table, into: &out)
+                for i in 0..<m { #expect(abs(out[i] - zip(dense[i], v).reduce(0) { $0 + $1.0 * $1.1 }) < 1e-12) }
+                for squared in [false, true] {
+                    var g = [Double](repeating: 7, count: n)
+                    x.addTransposed(e, r, squared: squared, dense: &table, to: &g)
+                    for j in 0..<n {
+                        let sum = (0..<m).reduce(7) { $0 + r[$1] * dense[$1][j] * (squared ? dense[$1][j] : 1) }
+                        #expect(abs(g[j] - sum) < 1e-12)
+                    }
+                }
+                var (starts, local) = ([Int](repeating: -1, count: m + 1), [UInt32](repeating: .max, count: 121))
+                let count = x.nonzeroCount(e)
+                var columns = [UInt32](repeating: .max, count: count)
+                var values = [Double](repeating: .nan, count: count)
+                x.matrix(e, starts: &starts, columns: &columns, values: &values, local: &local)
+                var filled = dense.map { $0.map { _ in 0.0 } }
+                for i in 0..<m { for at in starts[i]..<starts[i + 1] { filled[i][Int(columns[at])] = values[at] } }
+                #expect(filled == dense && starts[m] == count)
             }
         }
     }

@@ -96,12 +96,22 @@ struct GeneratedPlatform {
     }
 
     /// Twelve hundred learners for half a year, made once for all tests that look at its structure.
-    static let small: Result<GeneratedPlatform, any Error> = Result {
-        try withTemporaryFolder { folder in
-            var options = GeneratorOptions()
-            (options.learners, options.courses, options.days, options.files) = (1_200, 400, 180, 2)
-            _ = try LogGenerator(options: options, workers: Workers(count: 2)).write(to: folder + "/logs")
-            return try GeneratedPlatform(folder + "/logs")
+    static let small = generated { _ in }
+
+    /// The same with titles and segments that matter, and clicks that are not watched at once.
+    static let unusual = generated { options in
+        (options.titleAppeal, options.segmentTaste, options.watchedClicks) = (1, 1, 0)
+    }
+
+    private static func generated(_ change: (inout GeneratorOptions) -> Void) -> Result<GeneratedPlatform, any Error> {
+        Result {
+            try withTemporaryFolder { folder in
+                var options = GeneratorOptions()
+                (options.learners, options.courses, options.days, options.files) = (1_200, 400, 180, 2)
+                change(&options)
+                _ = try LogGenerator(options: options, workers: Workers(count: 2)).write(to: folder + "/logs")
+                return try GeneratedPlatform(folder + "/logs")
+            }
         }
     }
 }

@@ -121,7 +121,8 @@ import Testing
     private func number(_ value: Any?) -> Double { value as? Double ?? (value as? Int).map(Double.init) ?? .nan }
 
     /// The documented logit, from files alone.
-    private func logit(_ event: [String: String], _ response: [String: Any]) throws -> Double? {
+    private func logit(_ event: [String: String], of platform: GeneratedPlatform) throws -> Double? {
+        let response = try #require(platform.model["response"] as? [String: Any])
         guard let learner = platform.learners[event["learner_id"]!], !learner["industry"]!.isEmpty else { return nil }
         let course = platform.courses[event["course_id"]!]!
         let hidden = platform.learnerTruth[event["learner_id"]!]!
@@ -153,18 +154,20 @@ import Testing
             + (level > 0 ? number(response["interest"]) * level : number(response["noInterest"]))
             + number(response["levelDistance"]) * abs(difficulty - Double(hidden["level"]!)!)
         let own = Double(planted["click_intercept"]!)! + Double(planted["click_" + learner["segment"]!]!)!
-        return fixed + personal + own
+        let taste = (response["segmentTaste"] as? [String: [String: Any]])?[learner["segment"]!]![course["topic"]!]
+        return fixed + personal + own + (taste.map(number) ?? 0)
     }
 
-    @Test func clicksFollowTheDocumentedLogit() throws {
-        let response = try #require(platform.model["response"] as? [String: Any])
+    @Test(arguments: [GeneratedPlatform.small, GeneratedPlatform.unusual])
+    func clicksFollowTheDocumentedLogit(_ generated: Result<GeneratedPlatform, any Error>) throws {
+        let platform = try generated.get()
         var answered: [String: [Int]] = [:]
         for event in platform.engagements where event["kind"] == "click" {
             answered[event["learner_id"]! + event["course_id"]!, default: []].append(try seconds(event["time"]!))
         }
         var bins = [(expected: Double, variance: Double, clicks: Double)](repeating: (0, 0, 0), count: 8)
         for event in platform.engagements where event["kind"] == "impression" {
-            guard let z = try logit(event, response) else { continue }
+            guard let z = try logit(event, of: platform) else { continue }
             let p = 1 / (1 + exp(-z))
             let time = try seconds(event["time"]!)
             let clicks = answered[event["learner_id"]! + event["course_id"]!] ?? []
@@ -179,6 +182,36 @@ import Testing
             #expect(abs(bin.clicks - bin.expected) < 4 * bin.variance.squareRoot() + 1)
             #expect(bin.expected > 5)
         }
+    }
+
+    @Test func segmentsAndTitlesDifferOnlyWhereAsked() throws {
+        let unusual = try GeneratedPlatform.unusual.get()
+        func deviation(_ values: [Double]) -> Double {
+            let mean = values.reduce(0, +) / Double(values.count)
+            return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)).squareRoot()
+        }
+        func intercepts(_ platform: GeneratedPlatform) -> Double {
+            deviation(platform.courseTruth.values.map { Double($0["click_intercept"]!)! })
+        }
+        // 400 courses: standard errors of .02 and .04
+        #expect(abs(intercepts(platform) - 0.6) < 0.1 && abs(intercepts(unusual) - 1.36.squareRoot()) < 0.2)
+        func taste(_ platform: GeneratedPlatform) -> [Double] {
+            let response = platform.model["response"] as! [String: Any]
+            return (response["segmentTaste"] as? [String: [String: Any]] ?? [:]).values.flatMap {
+                $0.values.map(number)
+            }
+        }
+        #expect(taste(platform).isEmpty && taste(unusual).count == 4 * 18)
+        #expect(abs(deviation(taste(unusual)) - 1) < 0.35)
+        // no click leads to a watch at once
+        let clicks = Set(
+            unusual.engagements.lazy.filter { $0["kind"] == "click" }.map { $0["learner_id"]! + $0["time"]! })
+        var followed = 0
+        for watch in unusual.watches {
+            let before = Date(timeIntervalSince1970: Double(try seconds(watch["started_at"]!) - 2))
+            if clicks.contains(watch["learner_id"]! + before.formatted(.iso8601)) { followed += 1 }
+        }
+        #expect(followed <= 3)
     }
 
     @Test func effectsOfLearnersAndCoursesMatter() {

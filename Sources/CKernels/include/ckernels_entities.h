@@ -15,30 +15,35 @@ typedef struct {
     uint32_t base;
 } lk_bag;
 
-/// Lays out one entity: its examples' features side by side, an intercept of 1 with the number `intercept` at the end of
-/// each row. starts: where each of the rows begins in `columns` and `values`, one more than rows. Columns are renumbered to
-/// positions in `features`, which receives the distinct numbers, ascending; the intercept is the last. Returns how many.
-/// seen: (intercept >> 6) + 1 words and summary: (intercept >> 12) + 1 words, all 0, and left so; local: room for
-/// `intercept` numbers.
-size_t lk_entity_layout(size_t rows, const uint32_t *examples, size_t bags, const lk_bag *bag, uint32_t intercept,
-                        const ptrdiff_t *starts, uint32_t *columns, float *values, uint32_t *features, uint64_t *seen,
-                        uint64_t *summary, uint32_t *local);
+/// Finds the features that occur in some examples: `features` receives their numbers, ascending, and at last `intercept`,
+/// which every row has and no bag stores. Returns how many. seen: (intercept >> 6) + 1 words and summary: (intercept >> 12)
+/// + 1 words, all 0, and left so.
+size_t lk_entity_features(size_t rows, const uint32_t *examples, size_t bags, const lk_bag *bag, uint32_t intercept,
+                          uint32_t *features, uint64_t *seen, uint64_t *summary);
 
-/// The rows of all entities of a random effect: entity e has rows `row_offsets[e]..<row_offsets[e + 1]`, row i is that of
-/// example `examples[i]` and has the non-zeros `starts[i]..<starts[i + 1]`; columns count from the entity's first feature,
-/// `feature_offsets[e]`.
+/// The rows of all entities of a random effect, read where they are: entity e has rows `row_offsets[e]..<row_offsets[e + 1]`,
+/// row i is that of example `examples[i]`, its bags side by side and an intercept of 1. The entity's features are
+/// `feature_offsets[e]..<feature_offsets[e + 1]` of `features` (`lk_entity_features`), and its values are multiplied by
+/// `scale` at the same positions, unless that is NULL.
 typedef struct {
     const ptrdiff_t *row_offsets;
     const uint32_t *examples;
     const ptrdiff_t *feature_offsets;
-    const ptrdiff_t *starts;
-    const uint32_t *columns;
-    const float *values;
-    /// By example.
-    const uint8_t *labels;
-    const float *weights;
-    const double *offsets;
+    const uint32_t *features;
+    const double *scale;
+    size_t bag_count;
+    const lk_bag *bags;
 } lk_entities;
+
+/// out = X·v for one entity; v: by its features. dense: room for a number per feature of the bags and the intercept.
+void lk_entity_multiply(const lk_entities *x, size_t entity, const double *v, double *dense, double *out);
+/// g += Xᵀ·r, with `squared` (X∘X)ᵀ·r; r: by the entity's rows.
+void lk_entity_transposed(const lk_entities *x, size_t entity, const double *r, int squared, double *dense, double *g);
+/// Non-zeros of one entity, the intercept's included, and X itself: row i has `columns`, positions among the entity's
+/// features, and `values` at `starts[i]..<starts[i + 1]`. local: room for a number per feature of the bags and the intercept.
+size_t lk_entity_nonzeros(const lk_entities *x, size_t entity);
+void lk_entity_matrix(const lk_entities *x, size_t entity, uint32_t *local, ptrdiff_t *starts, uint32_t *columns,
+                      double *values);
 
 /// Entities that one call solves.
 #define LK_ENTITY_LANES 8
@@ -49,11 +54,13 @@ size_t lk_entity_scratch(size_t m, size_t n);
 /// Newton's method with step halving (Rasmussen, Williams: Gaussian Processes for Machine Learning, 2006, algorithm 3.1, K
 /// = X·Xᵀ). m and n: most rows and features among them; the rows that others lack have weight 0 and change nothing.
 ///
-/// weight_scale: factor of all weights of each entity. alpha (by row) is where it starts and ends; theta (by feature) and
-/// scores = X·θ (by example) are written. The last step is the first whose decrement gᵀH⁻¹g was at most `decrement`.
-void lk_entities_newton(const lk_entities *x, size_t count, const uint32_t *entities, const double *weight_scale,
-                        size_t m, size_t n, double l2, double decrement, int most_steps, double *alpha, double *theta,
-                        double *scores, double *scratch);
+/// labels, weights, offsets: by example. weight_scale: factor of all weights of each entity. alpha (by row) is where it
+/// starts and ends; theta (by feature) and scores = X·θ (by example) are written. The last step is the first whose decrement
+/// gᵀH⁻¹g was at most `decrement`. local: room for a number per feature of the bags and the intercept.
+void lk_entities_newton(const lk_entities *x, const uint8_t *labels, const float *weights, const double *offsets,
+                        size_t count, const uint32_t *entities, const double *weight_scale, size_t m, size_t n, double l2,
+                        double decrement, int most_steps, double *alpha, double *theta, double *scores, double *scratch,
+                        uint32_t *local);
 
 /// Asks the system to back a large block of memory that is about to be filled with large pages.
 void lk_expect_filling(void *memory, size_t bytes);

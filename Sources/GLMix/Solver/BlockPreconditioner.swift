@@ -139,7 +139,7 @@ final class BlockPreconditioner {
         let l2 = effect.coordinate.l2
         factors.values.withUnsafeBufferPointer { values in
             factors.roots.withUnsafeBufferPointer { roots in
-                effect.forEachEntity { v, view, e in
+                effect.forEachEntity { v, dense, view, e in
                     let (range, rows) = (view.range(e), view.rowRange(e))
                     let own = z + range.lowerBound
                     own.update(from: r + range.lowerBound, count: range.count)
@@ -150,11 +150,11 @@ final class BlockPreconditioner {
                     let factor = values.baseAddress! + factors.starts[e]
                     if rows.count >= range.count { return SmallSystem.solvePacked(range.count, factor, own) }
                     let root = roots.baseAddress! + rows.lowerBound
-                    view.multiply(e, own, into: v)
+                    view.multiply(e, own, dense: dense, into: v)
                     for i in 0..<rows.count { v[i] *= root[i] }
                     SmallSystem.solvePacked(rows.count, factor, v)
                     for i in 0..<rows.count { v[i] *= -root[i] }
-                    view.addTransposed(e, v, to: own)
+                    view.addTransposed(e, v, dense: dense, to: own)
                     for j in 0..<range.count { own[j] /= l2 }
                 }
             }

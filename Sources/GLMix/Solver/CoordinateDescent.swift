@@ -174,7 +174,7 @@ final class FitState {
                     coordinate, examples, seed: seed, workers: workers,
                     scale: prior.map { prior in { prior.scale(k, coordinate, $0, $1) } }))
         }
-        scores = coordinates.map { _ in [Double](repeating: 0, count: examples.count) }
+        scores = coordinates.map { _ in [Double](zeros: examples.count) }
     }
 
     /// A fixed effect alone that Cholesky factors are too expensive for: the joint finish is its solver.
@@ -207,22 +207,29 @@ final class FitState {
 
     /// Row offsets plus the scores of all coordinates but one, added in the coordinates' order.
     func margins(without skipped: Int? = nil) -> [Double] {
-        var total = [Double](unsafeUninitializedCapacity: examples.count) { _, count in count = examples.count }
-        let own = offsets
+        var total = [Double](filledLater: examples.count)
         total.withUnsafeMutableBufferPointer { total in
-            forBlocks(examples.count, workers) { rows in for i in rows { total[i] = Double(own[i]) } }
-            for k in coordinates.indices where k != skipped {
-                scores[k].withUnsafeBufferPointer { score in
-                    forBlocks(examples.count, workers) { rows in for i in rows { total[i] += score[i] } }
-                }
-            }
+            forBlocks(examples.count, workers) { addUp($0, without: skipped, into: total.baseAddress! + $0.lowerBound) }
         }
         return total
     }
 
+    private func addUp(_ rows: Range<Int>, without skipped: Int?, into total: UnsafeMutablePointer<Double>) {
+        let first = rows.lowerBound
+        offsets.withUnsafeBufferPointer { own in for i in rows { total[i - first] = Double(own[i]) } }
+        for k in coordinates.indices where k != skipped {
+            scores[k].withUnsafeBufferPointer { score in for i in rows { total[i - first] += score[i] } }
+        }
+    }
+
     /// F at the present coefficients.
     func objective() -> Double {
-        let loss = losses.value(margins())
+        let loss = blockSum(examples.count, workers) { rows in
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) { margins in
+                addUp(rows, without: nil, into: margins.baseAddress!)
+                return losses.value(rows, margins.baseAddress!)
+            }
+        }
         return parts.reduce(loss) { $0 + Self.penalty($1) }
     }
 

@@ -12,13 +12,19 @@ final class EntityBatch {
     private var scratch = UnsafeMutableBufferPointer<Double>.alignedForVectors(0)
     private let entities = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: EntityKernels.lanes)
     private let weightScale = UnsafeMutablePointer<Double>.allocate(capacity: EntityKernels.lanes)
+    private let local: UnsafeMutablePointer<UInt32>
 
-    init(l2: Double) { self.l2 = l2 }
+    /// - Parameter features: of the coordinate, the intercept included.
+    init(l2: Double, features: Int) {
+        self.l2 = l2
+        local = .allocate(capacity: features)
+    }
 
     deinit {
         scratch.deallocate()
         entities.deallocate()
         weightScale.deallocate()
+        local.deallocate()
     }
 
     /// Notes an entity for the next `solve`; false where it is not one of the small ones.
@@ -35,10 +41,6 @@ final class EntityBatch {
         _ view: EntityView, _ data: RowPointers, _ offsets: UnsafePointer<Double>, allRows: RowGroups,
         values: UnsafeMutablePointer<Double>, alpha: UnsafeMutablePointer<Double>, scores: UnsafeMutablePointer<Double>
     ) {
-        let rows = EntityRows(
-            row_offsets: view.rowOffsets, examples: view.rows.baseAddress!, feature_offsets: view.offsets,
-            starts: view.starts, columns: view.columns.baseAddress!, values: view.values.baseAddress!,
-            labels: data.labels, weights: data.weights, offsets: offsets)
         waiting.sort { $0 < $1 }
         for first in stride(from: 0, to: waiting.count, by: EntityKernels.lanes) {
             let chosen = waiting[first..<min(waiting.count, first + EntityKernels.lanes)]
@@ -51,9 +53,10 @@ final class EntityBatch {
             let most = chosen.last!.rows
             reserve(EntityKernels.scratchCount(rows: most, features: features))
             EntityKernels.solve(
-                rows, UnsafeBufferPointer(rebasing: entities[..<chosen.count]), weightScale: weightScale, rows: most,
+                view, labels: data.labels, weights: data.weights, offsets: offsets,
+                UnsafeBufferPointer(rebasing: entities[..<chosen.count]), weightScale: weightScale, rows: most,
                 features: features, l2: l2, decrement: EntitySolver.decrement, mostSteps: EntitySolver.mostSteps,
-                alpha: alpha, theta: values, scores: scores, scratch: scratch.baseAddress!)
+                alpha: alpha, theta: values, scores: scores, scratch: scratch.baseAddress!, local: local)
         }
         waiting.removeAll(keepingCapacity: true)
     }

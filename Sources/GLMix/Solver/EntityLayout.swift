@@ -3,8 +3,8 @@ import Platform
 
 /// Which rows and features each entity of a random effect has: found once, then read in every pass.
 ///
-/// Passes stream through a copy of the features in the order of `fitted.rows`, with columns renumbered within the
-/// entity: 8 bytes per non-zero and coordinate buy passes at memory speed instead of at the speed of cache misses.
+/// Rows are read where they are, in bags that coordinates share. What depends on the entity's own numbering of features
+/// goes through a table of all features, one per thread (`EntityKernels`).
 struct EntityLayout: Sendable {
     let bags: [FeatureBag]
     /// Features of the coordinate (its bags side by side), the intercept (last) included.
@@ -18,11 +18,6 @@ struct EntityLayout: Sendable {
     /// Features that occur in an entity's fitted rows, ascending; the intercept is always the last.
     let offsets: [Int]
     let features: [UInt32]
-    /// The fitted row at position i of `fitted.rows` has `columns` and `values` at `starts[i]..<starts[i + 1]`; columns
-    /// are positions among the entity's features, the intercept's 1 is the last.
-    let starts: [Int]
-    let columns: [UInt32]
-    let values: [Float]
     /// Most fitted rows of an entity.
     let mostRows: Int
     /// Blocks of `block` entities, those with most rows first.
@@ -49,14 +44,8 @@ struct EntityLayout: Sendable {
         let blocks = (count + block - 1) / block
         let sizes = (0..<blocks).map { rows[min(count, ($0 + 1) * block)] - rows[$0 * block] }
         order = (0..<blocks).sorted { sizes[$0] != sizes[$1] ? sizes[$0] > sizes[$1] : $0 < $1 }
-        starts = Self.starts(bags, fitted)
-        var columns = [UInt32](filledLater: starts.last!)
-        var values = [Float](filledLater: starts.last!)
-        (offsets, features) = Self.fill(
-            &columns, &values, starts, bags, fitted, featureCount: featureCount, block: block, workers)
+        (offsets, features) = Self.findFeatures(bags, fitted, featureCount: featureCount, block: block, workers)
         self.scale = scale?(offsets, features) ?? []
-        if !self.scale.isEmpty { Self.multiply(&values, columns, starts, self.scale, offsets, fitted) }
-        (self.columns, self.values) = (columns, values)
     }
 
     var entityCount: Int { fitted.count }
@@ -86,64 +75,31 @@ struct EntityLayout: Sendable {
         return (RowGroups(count: groups.count, group: chosen), limited)
     }
 
-    /// Where each fitted row begins in `columns` and `values`; a row has an intercept beside its bags' features.
-    private static func starts(_ bags: [FeatureBag], _ fitted: RowGroups) -> [Int] {
-        var starts = [Int](repeating: 0, count: fitted.rows.count + 1)
-        starts.withUnsafeMutableBufferPointer { starts in
-            withBagPointers(bags) { bags in
-                fitted.rows.withUnsafeBufferPointer { rows in
-                    for i in rows.indices {
-                        var count = 1
-                        for part in bags.parts { count += part.nonzeros(of: Int(rows[i])).count }
-                        starts[i + 1] = starts[i] + count
-                    }
-                }
-            }
-        }
-        return starts
-    }
-
-    /// Copies all fitted rows, in the order of their entities, and returns the entities' features.
-    private static func fill(
-        _ columns: inout [UInt32], _ values: inout [Float], _ starts: [Int], _ bags: [FeatureBag], _ fitted: RowGroups,
-        featureCount: Int, block: Int, _ workers: Workers
+    /// The distinct features of the entities' fitted rows.
+    private static func findFeatures(
+        _ bags: [FeatureBag], _ fitted: RowGroups, featureCount: Int, block: Int, _ workers: Workers
     ) -> ([Int], [UInt32]) {
         let blocks = (fitted.count + block - 1) / block
         var found = [(counts: [Int], features: [UInt32])](repeating: ([], []), count: blocks)
         found.withUnsafeMutableBufferPointer { slots in
-            columns.withUnsafeMutableBufferPointer { columns in
-                values.withUnsafeMutableBufferPointer { values in
-                    let (slots, columns, values) = (slots.baseAddress!, columns.baseAddress, values.baseAddress)
-                    withBagPointers(bags) { bags in
-                        workers.forEach(blocks, scratch: { LayoutScratch(featureCount) }) { scratch, item in
-                            let entities = item * block..<min(fitted.count, (item + 1) * block)
-                            slots[item] = scratch.layOut(entities, fitted, starts, bags, columns, values)
-                        }
-                    }
+            let slots = slots.baseAddress
+            withBagPointers(bags) { bags in
+                workers.forEach(blocks, scratch: { FeatureFinder(featureCount) }) { finder, item in
+                    let entities = item * block..<min(fitted.count, (item + 1) * block)
+                    slots![item] = finder.find(entities, fitted, bags)
                 }
             }
         }
         var offsets = [0]
         offsets.reserveCapacity(fitted.count + 1)
-        var features: [UInt32] = []
-        features.reserveCapacity(found.reduce(0) { $0 + $1.features.count })
+        var features = [UInt32](filledLater: found.reduce(0) { $0 + $1.features.count })
+        var at = 0
         for block in found {
             for c in block.counts { offsets.append(offsets.last! + c) }
-            features += block.features
+            features.withUnsafeMutableBufferPointer { _ = $0[at...].update(fromContentsOf: block.features) }
+            at += block.features.count
         }
         return (offsets, features)
-    }
-
-    private static func multiply(
-        _ values: inout [Float], _ columns: [UInt32], _ starts: [Int], _ scale: [Double], _ offsets: [Int],
-        _ fitted: RowGroups
-    ) {
-        for e in 0..<fitted.count {
-            let rows = fitted.range(e)
-            for at in starts[rows.lowerBound]..<starts[rows.upperBound] {
-                values[at] *= Float(scale[offsets[e] + Int(columns[at])])
-            }
-        }
     }
 
     /// Calls `body` for every entity with fitted rows, in parallel, with scratch per thread and a view for reading.
@@ -151,7 +107,7 @@ struct EntityLayout: Sendable {
         _ workers: Workers, scratch: () -> Scratch, _ body: (inout Scratch, EntityView, Int) -> Void
     ) {
         forEachBlock(workers, scratch: scratch) { scratch, view, entities in
-            for e in entities where view.rowOffsets[e] < view.rowOffsets[e + 1] { body(&scratch, view, e) }
+            for e in entities where !view.rowRange(e).isEmpty { body(&scratch, view, e) }
         }
     }
 
@@ -189,13 +145,15 @@ struct EntityLayout: Sendable {
         fitted.offsets.withUnsafeBufferPointer { rowOffsets in
             fitted.rows.withUnsafeBufferPointer { rows in
                 offsets.withUnsafeBufferPointer { offsets in
-                    starts.withUnsafeBufferPointer { starts in
-                        columns.withUnsafeBufferPointer { columns in
-                            values.withUnsafeBufferPointer { values in
+                    features.withUnsafeBufferPointer { features in
+                        scale.withUnsafeBufferPointer { scale in
+                            withBagPointers(bags) { bags in
                                 body(
                                     EntityView(
-                                        rowOffsets: rowOffsets.baseAddress!, rows: rows, offsets: offsets.baseAddress!,
-                                        starts: starts.baseAddress!, columns: columns, values: values))
+                                        row_offsets: rowOffsets.baseAddress!, examples: rows.baseAddress!,
+                                        feature_offsets: offsets.baseAddress!, features: features.baseAddress!,
+                                        scale: scale.isEmpty ? nil : scale.baseAddress!, bag_count: bags.parts.count,
+                                        bags: bags.parts.baseAddress))
                             }
                         }
                     }
@@ -204,109 +162,99 @@ struct EntityLayout: Sendable {
         }
     }
 
+    /// Where a feature stands among those of an entity; nil if it does not occur there.
+    func position(of feature: Int, _ e: Int) -> Int? {
+        var (low, high) = (offsets[e], offsets[e + 1])
+        while low < high {
+            let middle = (low + high) / 2
+            if Int(features[middle]) < feature { low = middle + 1 } else { high = middle }
+        }
+        return low < offsets[e + 1] && Int(features[low]) == feature ? low - offsets[e] : nil
+    }
+
+    /// Calls `body(position among the entity's features, value)` for the non-zeros of an example that occur in the entity's
+    /// fitted rows; the intercept is the last.
+    func forEachKnown(_ example: Int, _ e: Int, _ bags: BagPointers, _ body: (Int, Double) -> Void) {
+        let known = range(e)
+        if known.isEmpty { return }
+        func scaled(_ position: Int, _ value: Double) -> Double {
+            scale.isEmpty ? value : scale[known.lowerBound + position] * value
+        }
+        bags.forEachFeature(example) { feature, value in
+            if let position = position(of: feature, e) { body(position, scaled(position, Double(value))) }
+        }
+        body(known.count - 1, scaled(known.count - 1, 1))
+    }
+
     /// x·θ of any row of an entity, also of one that it was not fitted on.
     func score(_ example: Int, _ e: Int, _ theta: UnsafePointer<Double>, _ bags: BagPointers) -> Double {
-        let known = range(e)
-        var total = theta[known.count - 1] * (scale.isEmpty ? 1 : scale[known.upperBound - 1])
-        bags.forEachFeature(example) { feature, value in
-            var (low, high) = (known.lowerBound, known.upperBound - 1)
-            while low < high {
-                let middle = (low + high) / 2
-                if Int(features[middle]) < feature { low = middle + 1 } else { high = middle }
-            }
-            if low < known.upperBound - 1, Int(features[low]) == feature {
-                total += Double(value) * theta[low - known.lowerBound] * (scale.isEmpty ? 1 : scale[low])
-            }
-        }
+        var total = 0.0
+        forEachKnown(example, e, bags) { total += $1 * theta[$0] }
         return total
     }
 }
 
-/// Pointers into an `EntityLayout`, valid inside `forEachEntity`.
-struct EntityView {
-    let rowOffsets: UnsafePointer<Int>
-    let rows: UnsafeBufferPointer<UInt32>
-    let offsets: UnsafePointer<Int>
-    let starts: UnsafePointer<Int>
-    let columns: UnsafeBufferPointer<UInt32>
-    let values: UnsafeBufferPointer<Float>
+/// An `EntityLayout` for reading, valid inside `forEachBlock`.
+typealias EntityView = EntityRows
 
-    /// Positions in `rows` of the entity's fitted rows.
-    @inline(__always) func rowRange(_ e: Int) -> Range<Int> { rowOffsets[e]..<rowOffsets[e + 1] }
+extension EntityView {
+    /// Positions of the entity's fitted rows.
+    @inline(__always) func rowRange(_ e: Int) -> Range<Int> { row_offsets[e]..<row_offsets[e + 1] }
     /// The examples of the entity's fitted rows.
-    @inline(__always) func examples(_ e: Int) -> Slice<UnsafeBufferPointer<UInt32>> { rows[rowRange(e)] }
-    /// v = X·theta, one per fitted row of the entity.
     @inline(__always)
-    func multiply(_ e: Int, _ theta: UnsafePointer<Double>, into v: UnsafeMutablePointer<Double>) {
-        let rows = rowRange(e)
-        v.update(repeating: 0, count: rows.count)
-        RowProduct.add(
-            rows: rows.count, starts + rows.lowerBound, columns.baseAddress!, values.baseAddress!, theta, to: v)
+    func rows(_ e: Int) -> UnsafeBufferPointer<UInt32> {
+        UnsafeBufferPointer(start: examples + row_offsets[e], count: rowRange(e).count)
     }
-
-    /// g += Xᵀ·r (with `squared`: (X∘X)ᵀ·r), r: one per fitted row of the entity.
-    @inline(__always)
-    func addTransposed(
-        _ e: Int, _ r: UnsafePointer<Double>, squared: Bool = false, to g: UnsafeMutablePointer<Double>
-    ) {
-        let rows = rowRange(e)
-        RowProduct.addTransposed(
-            rows: rows.count, starts + rows.lowerBound, columns.baseAddress!, values.baseAddress!, r, squared: squared,
-            to: g)
-    }
-
     /// Positions of the entity's features and coefficients.
-    @inline(__always) func range(_ e: Int) -> Range<Int> { offsets[e]..<offsets[e + 1] }
+    @inline(__always) func range(_ e: Int) -> Range<Int> { feature_offsets[e]..<feature_offsets[e + 1] }
 }
 
-/// Buffers of one thread for `EntityKernels.layOut`.
-private final class LayoutScratch {
+/// Buffers of one thread for `EntityKernels.findFeatures`.
+private final class FeatureFinder {
     private let featureCount: Int
     private var features = Buffer<UInt32>()
-    private let local: UnsafeMutablePointer<UInt32>
     private let seen: UnsafeMutablePointer<UInt64>
     private let summary: UnsafeMutablePointer<UInt64>
 
     init(_ featureCount: Int) {
         self.featureCount = featureCount
-        (local, seen) = (.allocate(capacity: featureCount), .allocate(capacity: featureCount / 64 + 1))
+        seen = .allocate(capacity: featureCount / 64 + 1)
         summary = .allocate(capacity: featureCount / 4096 + 1)
         seen.update(repeating: 0, count: featureCount / 64 + 1)
         summary.update(repeating: 0, count: featureCount / 4096 + 1)
     }
 
     deinit {
-        local.deallocate()
         seen.deallocate()
         summary.deallocate()
     }
 
-    /// Lays out consecutive entities; returns the numbers of their features and the features.
-    func layOut(
-        _ entities: Range<Int>, _ fitted: RowGroups, _ starts: [Int], _ bags: BagPointers,
-        _ columns: UnsafeMutablePointer<UInt32>?, _ values: UnsafeMutablePointer<Float>?
-    ) -> ([Int], [UInt32]) {
+    /// The numbers of the features of consecutive entities and the features.
+    func find(_ entities: Range<Int>, _ fitted: RowGroups, _ bags: BagPointers) -> ([Int], [UInt32]) {
         var counts = [Int](repeating: 0, count: entities.count)
-        let room = entities.reduce(0) { total, e in
-            let rows = fitted.range(e)
-            return total + min(featureCount, starts[rows.upperBound] - starts[rows.lowerBound])
-        }
-        features.reserve(room)
-        var at = 0
+        var found: [UInt32] = []
         for e in entities where !fitted.range(e).isEmpty {
             let rows = fitted.range(e)
-            let count = fitted.rows.withUnsafeBufferPointer { examples in
-                starts.withUnsafeBufferPointer { starts in
-                    EntityKernels.layOut(
-                        rows: rows.count, examples.baseAddress! + rows.lowerBound, bags.parts,
-                        intercept: featureCount - 1, starts: starts.baseAddress! + rows.lowerBound, columns: columns!,
-                        values: values!, features: features.base + at, seen: seen, summary: summary, local: local)
-                }
+            features.reserve(room(rows, fitted, bags))
+            let count = fitted.rows.withUnsafeBufferPointer {
+                EntityKernels.findFeatures(
+                    rows: rows.count, $0.baseAddress! + rows.lowerBound, bags.parts, intercept: featureCount - 1,
+                    into: features.base, seen: seen, summary: summary)
             }
             counts[e - entities.lowerBound] = count
-            at += count
+            found.append(contentsOf: UnsafeBufferPointer(start: features.base, count: count))
         }
-        return (counts, Array(UnsafeBufferPointer(start: features.base, count: at)))
+        return (counts, found)
+    }
+
+    /// No less than the features of some rows.
+    private func room(_ rows: Range<Int>, _ fitted: RowGroups, _ bags: BagPointers) -> Int {
+        var count = 1
+        for i in rows {
+            for part in bags.parts { count += part.nonzeros(of: Int(fitted.rows[i])).count }
+            if count >= featureCount { return featureCount }
+        }
+        return count
     }
 }
 

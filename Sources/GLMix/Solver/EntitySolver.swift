@@ -15,10 +15,13 @@ final class EntitySolver {
     private(set) var featureCount = 0
     /// x_i·θ, one per row: part of the result.
     private(set) var margins = Buffer<Double>()
-    // rows of the entity: CSR with local columns (not owned), then labels, weights, offsets
-    private(set) var starts: UnsafePointer<Int>
-    private(set) var columns: UnsafePointer<UInt32>
-    private(set) var values: UnsafePointer<Float>
+    /// What the entity is read from; nil before the first.
+    private var view: EntityView?
+    private var entity = 0
+    // rows of the entity: CSR with its own columns, then labels, weights, offsets
+    private var starts = Buffer<Int>()
+    private var columns = Buffer<UInt32>()
+    private var values = Buffer<Double>()
     private var positive = Buffer<UInt8>()
     private var weights = Buffer<Float>()
     private var offsets = Buffer<Double>()
@@ -36,18 +39,18 @@ final class EntitySolver {
     var matrix = Buffer<Double>()
     /// Columns or rows of the entity laid out densely.
     var dense = Buffer<Double>()
-    /// Stands for "no rows": never read.
-    private var nowhere = Buffer<Int>()
+    // one number per feature of the coordinate
+    private var local = Buffer<UInt32>()
+    private var sums = Buffer<Double>()
 
     static let decrement = 1e-8
     static let mostSteps = 60
 
-    init(l2: Double) {
+    /// - Parameter features: of the coordinate, the intercept included.
+    init(l2: Double, features: Int) {
         self.l2 = l2
-        let address = UnsafeRawPointer(nowhere.base)
-        starts = address.assumingMemoryBound(to: Int.self)
-        columns = address.assumingMemoryBound(to: UInt32.self)
-        values = address.assumingMemoryBound(to: Float.self)
+        local.reserve(features)
+        sums.reserve(features)
     }
 
     /// Takes the entity's fitted rows; valid as long as the view is.
@@ -56,7 +59,7 @@ final class EntitySolver {
     ///   - all: rows of the entity, those that `max_rows` removed included: weights are scaled up to them.
     func load(_ view: EntityView, _ e: Int, _ data: RowPointers, offsets known: UnsafePointer<Double>, all: Int) {
         loadFeatures(view, e, all: all)
-        let rows = view.rows.baseAddress! + view.rowOffsets[e]
+        let rows = view.rows(e)
         for i in 0..<rowCount {
             let row = Int(rows[i])
             positive.base[i] = data.labels[row]
@@ -68,18 +71,20 @@ final class EntitySolver {
     /// As `load`, for factors at a point that is given by its curvature w·ℓ″, one per example.
     func load(_ view: EntityView, _ e: Int, curvature: UnsafePointer<Double>, all: Int) {
         loadFeatures(view, e, all: all)
-        let rows = view.rows.baseAddress! + view.rowOffsets[e]
+        let rows = view.rows(e)
         for i in 0..<rowCount { second.base[i] = scale * curvature[Int(rows[i])] }
     }
 
     private func loadFeatures(_ view: EntityView, _ e: Int, all: Int) {
-        let rows = view.rowRange(e)
-        (rowCount, featureCount) = (rows.count, view.range(e).count)
+        (rowCount, featureCount) = (view.rowRange(e).count, view.range(e).count)
         reserve()
-        starts = view.starts + rows.lowerBound
-        columns = view.columns.baseAddress!
-        values = view.values.baseAddress!
-        scale = Double(all) / Double(rows.count)
+        let nonzeros = view.nonzeroCount(e)
+        starts.reserve(rowCount + 1)
+        columns.reserve(nonzeros)
+        values.reserve(nonzeros)
+        view.matrix(e, starts: starts.base, columns: columns.base, values: values.base, local: local.base)
+        (self.view, entity) = (view, e)
+        scale = Double(all) / Double(rowCount)
     }
 
     private func reserve() {
@@ -137,12 +142,12 @@ final class EntitySolver {
     func primalHessian(into h: UnsafeMutablePointer<Double>) {
         let n = featureCount
         h.update(repeating: 0, count: n * n)
-        let (starts, columns, values, second) = (starts, columns, values, second.base)
+        let (starts, columns, values, second) = (starts.base, columns.base, values.base, second.base)
         for i in 0..<rowCount {
             for a in starts[i]..<starts[i + 1] {
                 let row = h + Int(columns[a]) * n
-                let scaled = second[i] * Double(values[a])
-                for b in starts[i]...a { row[Int(columns[b])] += scaled * Double(values[b]) }
+                let scaled = second[i] * values[a]
+                for b in starts[i]...a { row[Int(columns[b])] += scaled * values[b] }
             }
         }
         for j in 0..<n { h[j * n + j] += l2 }
@@ -200,14 +205,14 @@ final class EntitySolver {
     /// K = X·Xᵀ, both triangles: by dense rows where rows are well filled, else each row in turn laid out densely.
     func fillKernel() {
         let (m, n, kernel) = (rowCount, featureCount, kernel.base)
-        let (starts, columns, values) = (starts, columns, values)
+        let (starts, columns, values) = (starts.base, columns.base, values.base)
         let width = (n + 7) & ~7
         if m * width <= 4 * (starts[m] - starts[0]) {
             dense.reserve(m * width)
             let x = dense.base
             x.update(repeating: 0, count: m * width)
             for i in 0..<m {
-                for at in starts[i]..<starts[i + 1] { x[i * width + Int(columns[at])] = Double(values[at]) }
+                for at in starts[i]..<starts[i + 1] { x[i * width + Int(columns[at])] = values[at] }
             }
             return SmallSystem.gram(m, width: width, x, into: kernel)
         }
@@ -215,10 +220,10 @@ final class EntitySolver {
         let x = dense.base
         x.update(repeating: 0, count: n)
         for i in 0..<m {
-            for at in starts[i]..<starts[i + 1] { x[Int(columns[at])] = Double(values[at]) }
+            for at in starts[i]..<starts[i + 1] { x[Int(columns[at])] = values[at] }
             for j in 0...i {
                 var total = 0.0
-                for at in starts[j]..<starts[j + 1] { total += Double(values[at]) * x[Int(columns[at])] }
+                for at in starts[j]..<starts[j + 1] { total += values[at] * x[Int(columns[at])] }
                 kernel[i * m + j] = total
                 kernel[j * m + i] = total
             }
@@ -260,13 +265,18 @@ final class EntitySolver {
 
     /// out = X·v
     func multiply(_ v: UnsafePointer<Double>, into out: UnsafeMutablePointer<Double>) {
-        out.update(repeating: 0, count: rowCount)
-        RowProduct.add(rows: rowCount, starts, columns, values, v, to: out)
+        view!.multiply(entity, v, dense: sums.base, into: out)
     }
 
     /// out += Xᵀ·r
     func addTransposed(_ r: UnsafePointer<Double>, to out: UnsafeMutablePointer<Double>) {
-        RowProduct.addTransposed(rows: rowCount, starts, columns, values, r, to: out)
+        view!.addTransposed(entity, r, dense: sums.base, to: out)
+    }
+
+    /// Calls `body(column, value)` for the non-zeros of one of the entity's rows.
+    @inline(__always)
+    func forEachNonzero(_ row: Int, _ body: (Int, Double) -> Void) {
+        for at in starts.base[row]..<starts.base[row + 1] { body(Int(columns.base[at]), values.base[at]) }
     }
 
     @inline(__always)

@@ -41,7 +41,7 @@ final class JoinedBlock {
     ) -> Bool {
         let p = bases.last!
         let scale = fixed.design.scale
-        let rows = effects.map { positions($0.layout, count: d.count) }
+        let entities = effects.map { fittedEntities($0.layout, count: d.count) }
         return h.withUnsafeMutableBufferPointer { h in
             withBagPointers(fixed.design.bags.map(\.bag)) { bags in
                 d.withUnsafeBufferPointer {
@@ -56,14 +56,14 @@ final class JoinedBlock {
                         columns[count] = fixed.count - 1
                         values[count] = 1
                         count += 1
-                        for (k, effect) in effects.enumerated() where rows[k][row].position >= 0 {
-                            let (position, entity) = (Int(rows[k][row].position), Int(rows[k][row].entity))
-                            let layout = effect.layout
-                            let base = bases[k + 1] + layout.offsets[entity]
-                            for at in layout.starts[position]..<layout.starts[position + 1] {
-                                columns[count] = base + Int(layout.columns[at])
-                                values[count] = Double(layout.values[at])
-                                count += 1
+                        for (k, effect) in effects.enumerated() where entities[k][row] >= 0 {
+                            let entity = Int(entities[k][row])
+                            let base = bases[k + 1] + effect.layout.offsets[entity]
+                            withBagPointers(effect.layout.bags) { bags in
+                                effect.layout.forEachKnown(row, entity, bags) { column, value in
+                                    (columns[count], values[count]) = (base + column, value)
+                                    count += 1
+                                }
                             }
                         }
                         return count
@@ -78,11 +78,11 @@ final class JoinedBlock {
         }
     }
 
-    /// Position among the fitted rows and entity of each example; −1: none.
-    private static func positions(_ layout: EntityLayout, count: Int) -> [(position: Int32, entity: Int32)] {
-        var found = [(position: Int32, entity: Int32)](repeating: (-1, -1), count: count)
+    /// The entity that each example is fitted in; −1: none.
+    private static func fittedEntities(_ layout: EntityLayout, count: Int) -> [Int32] {
+        var found = [Int32](repeating: -1, count: count)
         for e in 0..<layout.entityCount {
-            for i in layout.fitted.range(e) { found[Int(layout.fitted.rows[i])] = (Int32(i), Int32(e)) }
+            for i in layout.fitted.range(e) { found[Int(layout.fitted.rows[i])] = Int32(e) }
         }
         return found
     }

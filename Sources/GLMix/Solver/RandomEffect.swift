@@ -26,8 +26,8 @@ final class RandomEffect {
         self.workers = workers
         layout = EntityLayout(coordinate, examples, seed: seed, workers: workers, scale: scale)
         shared = SharedRows.matrix(layout, exampleCount: examples.count)
-        values = [Double](repeating: 0, count: layout.features.count)
-        alpha = [Double](repeating: 0, count: layout.fitted.rows.count)
+        values = [Double](zeros: layout.features.count)
+        alpha = [Double](zeros: layout.fitted.rows.count)
     }
 
     var coefficients: Coefficients {
@@ -84,13 +84,15 @@ final class RandomEffect {
         let (layout, l2) = (layout, coordinate.l2)
         examples.withRowPointers { data in
             withBagPointers(layout.bags) { bags in
-                layout.forEachBlock(workers, scratch: { (EntitySolver(l2: l2), EntityBatch(l2: l2)) }) {
-                    solvers, view, entities in
+                let count = layout.featureCount
+                let scratch = { (EntitySolver(l2: l2, features: count), EntityBatch(l2: l2, features: count)) }
+                layout.forEachBlock(workers, scratch: scratch) { solvers, view, entities in
                     let (solver, batch) = solvers
                     for e in entities where !view.rowRange(e).isEmpty && !batch.takes(e, view) {
                         solver.load(view, e, data, offsets: offsets, all: layout.groups.range(e).count)
-                        solver.solve(theta: values + view.offsets[e], alpha: alpha + view.rowOffsets[e])
-                        for (i, row) in view.examples(e).enumerated() { scores[Int(row)] = solver.margins.base[i] }
+                        solver.solve(
+                            theta: values + view.range(e).lowerBound, alpha: alpha + view.rowRange(e).lowerBound)
+                        for (i, row) in view.rows(e).enumerated() { scores[Int(row)] = solver.margins.base[i] }
                     }
                     batch.solve(
                         view, data, offsets, allRows: layout.groups, values: values, alpha: alpha, scores: scores)
@@ -99,7 +101,7 @@ final class RandomEffect {
                         if all.count == view.rowRange(e).count { continue }
                         for at in all {  // also the rows that it was not fitted on
                             let row = Int(layout.groups.rows[at])
-                            scores[row] = layout.score(row, e, values + view.offsets[e], bags)
+                            scores[row] = layout.score(row, e, values + view.range(e).lowerBound, bags)
                         }
                     }
                 }
@@ -115,30 +117,34 @@ final class RandomEffect {
     /// Calls `body` for every entity that has a model, its rows loaded into the solver at a curvature w·ℓ″ (one per
     /// example).
     func forEachLoaded(curvature: [Double], _ body: (EntitySolver, EntityView, Int) -> Void) {
-        let layout = layout
+        let (layout, l2) = (layout, coordinate.l2)
         curvature.withUnsafeBufferPointer { curvature in
-            layout.forEachEntity(workers, scratch: { EntitySolver(l2: coordinate.l2) }) { solver, view, e in
+            let scratch = { EntitySolver(l2: l2, features: layout.featureCount) }
+            layout.forEachEntity(workers, scratch: scratch) { solver, view, e in
                 solver.load(view, e, curvature: curvature.baseAddress!, all: layout.groups.range(e).count)
                 body(solver, view, e)
             }
         }
     }
 
-    /// Calls `body` for every entity that has a model, with room for two numbers per fitted row.
-    func forEachEntity(_ body: (UnsafeMutablePointer<Double>, EntityView, Int) -> Void) {
-        layout.forEachEntity(workers, scratch: { [Double](repeating: 0, count: 2 * layout.mostRows) }) {
+    /// Calls `body` for every entity that has a model, with room for a number per fitted row and for one per feature of the
+    /// coordinate.
+    func forEachEntity(
+        _ body: (UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>, EntityView, Int) -> Void
+    ) {
+        let most = layout.mostRows
+        layout.forEachEntity(workers, scratch: { [Double](repeating: 0, count: most + layout.featureCount) }) {
             scratch, view, e in
-            scratch.withUnsafeMutableBufferPointer { body($0.baseAddress!, view, e) }
+            scratch.withUnsafeMutableBufferPointer { body($0.baseAddress!, $0.baseAddress! + most, view, e) }
         }
     }
 
     /// z += X·v on the fitted rows. v: aligned with the coefficients; z: one per example.
     func addProduct(_ v: UnsafePointer<Double>, to z: UnsafeMutablePointer<Double>) {
         if let shared { return shared.addProduct(v, to: z, workers: workers) }
-        forEachEntity { products, view, e in
-            view.multiply(e, v + view.offsets[e], into: products)
-            let rows = view.rows.baseAddress! + view.rowOffsets[e]
-            for i in 0..<view.rowRange(e).count { z[Int(rows[i])] += products[i] }
+        forEachEntity { products, dense, view, e in
+            view.multiply(e, v + view.range(e).lowerBound, dense: dense, into: products)
+            for (i, row) in view.rows(e).enumerated() { z[Int(row)] += products[i] }
         }
         layout.share(z, of: layout.fitted, workers)
     }
@@ -148,12 +154,11 @@ final class RandomEffect {
         _ r: UnsafePointer<Double>, into g: UnsafeMutablePointer<Double>, squared: Bool = false
     ) {
         if let shared { return shared.multiplyTransposed(r, into: g, squared: squared, workers: workers) }
-        forEachEntity { gathered, view, e in
-            let own = g + view.offsets[e]
+        forEachEntity { gathered, dense, view, e in
+            let own = g + view.range(e).lowerBound
             own.update(repeating: 0, count: view.range(e).count)
-            let rows = view.rows.baseAddress! + view.rowOffsets[e]
-            for i in 0..<view.rowRange(e).count { gathered[i] = r[Int(rows[i])] }
-            view.addTransposed(e, gathered, squared: squared, to: own)
+            for (i, row) in view.rows(e).enumerated() { gathered[i] = r[Int(row)] }
+            view.addTransposed(e, gathered, squared: squared, dense: dense, to: own)
         }
         share(g)
     }

@@ -6,23 +6,24 @@ final class RowLosses {
     private let labels: [UInt8]
     private let weights: [Float]
     let workers: Workers
-    /// w·ℓ′ and w·ℓ″ at the accepted point, one per example.
-    private(set) var residuals: [Double]
-    private(set) var curvature: [Double]
-    private var triedResiduals: [Double]
-    private var triedCurvature: [Double]
+    /// w·ℓ′ and w·ℓ″ at the accepted point, one per example; empty before the first.
+    private(set) var residuals: [Double] = []
+    private(set) var curvature: [Double] = []
+    private var triedResiduals: [Double] = []
+    private var triedCurvature: [Double] = []
 
     init(_ examples: Examples, _ workers: Workers) {
         (labels, weights, self.workers) = (examples.labels, examples.weights, workers)
-        residuals = [Double](repeating: 0, count: examples.count)
-        (curvature, triedResiduals, triedCurvature) = (residuals, residuals, residuals)
     }
 
     var count: Int { labels.count }
 
     /// Σ w·ℓ at margins z, plus `offsets` if given; one per example.
     func value(_ z: [Double], plus offsets: [Double]? = nil) -> Double {
-        triedResiduals.withUnsafeMutableBufferPointer { first in
+        if triedResiduals.isEmpty {
+            (triedResiduals, triedCurvature) = ([Double](filledLater: count), [Double](filledLater: count))
+        }
+        return triedResiduals.withUnsafeMutableBufferPointer { first in
             triedCurvature.withUnsafeMutableBufferPointer { second in
                 let sum = dealtBlockSum(count, workers) { rows in
                     let at = rows.lowerBound
@@ -46,6 +47,20 @@ final class RowLosses {
                     workers.share(out.baseAddress!, items: blockCount(count)) { min(count, $0 * DesignMatrix.rowBlock) }
                 }
                 return sum
+            }
+        }
+    }
+
+    /// Σ w·ℓ of some rows alone, without the derivatives. z: one per row of these.
+    func value(_ rows: Range<Int>, _ z: UnsafePointer<Double>) -> Double {
+        let at = rows.lowerBound
+        return withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * rows.count) { unused in
+            labels.withUnsafeBufferPointer { labels in
+                weights.withUnsafeBufferPointer { weights in
+                    LogisticRows.evaluate(
+                        rows.count, z, positive: labels.baseAddress! + at, weights: weights.baseAddress! + at,
+                        first: unused.baseAddress!, second: unused.baseAddress! + rows.count)
+                }
             }
         }
     }

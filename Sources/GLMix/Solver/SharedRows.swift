@@ -4,13 +4,14 @@ import LinearAlgebra
 /// entity and row of the bag's table, and a row number per example. Products then cost these rows and a look-up per
 /// example, not a pass over every example's features.
 enum SharedRows {
-    /// The matrix of the fitted rows; nil where it would not be at most a quarter of the layout's copy, or the coordinate
+    /// The matrix of the fitted rows; nil where it would not be at most a quarter of the rows' non-zeros, or the coordinate
     /// has more than one bag or rows of its own. Columns: the effect's coefficients.
     static func matrix(_ layout: EntityLayout, exampleCount: Int) -> DesignMatrix? {
         guard layout.bags.count == 1, let rowOf = layout.bags[0].rowOf else { return nil }
         let table = layout.bags[0].table
         let size = layout.entityCount * (table.columns.count + 2 * table.rowCount)
-        if 4 * size > layout.columns.count { return nil }
+        let nonzeros = layout.fitted.rows.reduce(0) { $0 + 1 + table.range(Int(rowOf[Int($1)])).count }
+        if 4 * size > nonzeros { return nil }
         var rows = SparseRows(columnCount: layout.features.count, offsets: [0], columns: [], values: [])
         for e in 0..<layout.entityCount { append(e, table, layout, to: &rows) }
         rows.offsets.append(rows.columns.count)  // the empty row of examples that no entity is fitted on

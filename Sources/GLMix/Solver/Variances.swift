@@ -55,7 +55,7 @@ extension RandomEffect {
         out.withUnsafeMutableBufferPointer { out in
             let out = out.baseAddress!
             forEachLoaded(curvature: curvature) { solver, view, e in
-                solver.variances(kind, into: out + view.offsets[e])
+                solver.variances(kind, into: out + view.range(e).lowerBound)
             }
             share(out)
         }
@@ -69,10 +69,7 @@ extension EntitySolver {
         if kind == .diagonal {
             out.update(repeating: l2, count: featureCount)
             for i in 0..<rowCount {
-                for at in starts[i]..<starts[i + 1] {
-                    let x = Double(values[at])
-                    out[Int(columns[at])] += curvature(i) * x * x
-                }
+                forEachNonzero(i) { column, x in out[column] += curvature(i) * x * x }
             }
             for j in 0..<featureCount { out[j] = 1 / out[j] }
         } else if usesDual {
@@ -116,7 +113,7 @@ extension EntitySolver {
         x.update(repeating: 0, count: n * m)
         for i in 0..<m {
             let root = curvature(i).squareRoot()
-            for at in starts[i]..<starts[i + 1] { x[Int(columns[at]) * m + i] = root * Double(values[at]) }
+            forEachNonzero(i) { column, value in x[column * m + i] = root * value }
         }
         for j in 0..<n {
             let v = x + j * m

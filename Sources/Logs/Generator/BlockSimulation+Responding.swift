@@ -52,7 +52,7 @@ extension BlockSimulation {
             if random.chance(0.18) {
                 append(.bookmark, number, at: later + 5 + random.below(100), channel)
                 wanted.append(number)
-            } else if random.chance(0.6) && isAvailable(number, at: later + 2) {
+            } else if random.chance(platform.options.watchedClicks) && isAvailable(number, at: later + 2) {
                 _ = watch(number, at: later + 2)
             } else if random.chance(0.3) {
                 wanted.append(number)

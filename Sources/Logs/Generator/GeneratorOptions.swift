@@ -11,6 +11,12 @@ package struct GeneratorOptions: Sendable, Equatable {
     package var watchesPerLearner = 25.0
     /// Mean number of impressions per learner, over the whole time; 0 leaves engagements out.
     package var impressionsPerLearner = 33.0
+    /// Standard deviation of what a course's title adds to the logit of a click and nothing to how it is watched.
+    package var titleAppeal = 0.0
+    /// Standard deviation of what each segment adds to the logit of a click on each topic.
+    package var segmentTaste = 0.0
+    /// Share of the clicks without a bookmark that are watched at once.
+    package var watchedClicks = 0.6
     /// Number of files for watches, and as many for engagements.
     package var files = 4
     /// Whether the side files with the planted truth get a line per learner.
@@ -41,6 +47,9 @@ package struct GeneratorOptions: Sendable, Equatable {
             ?? outside("--files", files, 1...999)
             ?? outside("--watches-per-learner", watchesPerLearner, 0.1...2_000)
             ?? outside("--impressions-per-learner", impressionsPerLearner, 0...5_000)
+            ?? outside("--title-appeal", titleAppeal, 0...5)
+            ?? outside("--segment-taste", segmentTaste, 0...5)
+            ?? outside("--watched-clicks", watchedClicks, 0...1)
             ?? endProblem
     }
 

@@ -6,6 +6,7 @@ import LinearAlgebra
 ///       + duration·d + novelty·exp(−age/45 d) + pull[industry, category]                          (fixed effects)
 ///       + a_l + a_l,duration·d + interest(l, topic) + level(l, difficulty)                       (per learner)
 ///       + g_c + g_c,segment                                                                      (per course)
+///       + taste[segment, topic]                                                       (per segment, if asked for)
 ///
 /// d is the standardised log duration. It is GLMix's own form, except that interest may begin at a moment.
 package struct ResponseTruth: Sendable {
@@ -27,9 +28,17 @@ package struct ResponseTruth: Sendable {
     package var interest = 1.7
     package var levelDistance = -0.5
 
+    /// Segment → topic → effect; all 0 unless asked for.
+    package let taste: [[Double]]
+
     private let industryEffects: [[Double]]
 
-    package init() {
+    package init(options: GeneratorOptions = GeneratorOptions()) {
+        let key = RandomKey(seed: options.seed, purpose: "generate.segment-taste")
+        taste = Taxonomy.segments.indices.map { segment in
+            var random = key.stream(segment)
+            return Taxonomy.topics.map { _ in random.normal(0, options.segmentTaste) }
+        }
         industryEffects = Taxonomy.industryPull.map { row in
             let mean = row.reduce(0, +) / Double(row.count)
             return row.map { Scalar.log($0 / mean) }
@@ -64,6 +73,7 @@ package struct ResponseTruth: Sendable {
             learner.clickIntercept + learner.clickByDuration * course.durationScore
             + (level > 0 ? interest * level : noInterest)
             + levelDistance * (Double(course.level) - learner.level).magnitude
+            + taste[learner.segment][course.topic]
         return Score(
             fixed: fixed, learner: personal, course: course.clickIntercept + course.clickBySegment[learner.segment])
     }

@@ -13,6 +13,7 @@ package struct SyntheticCatalogue: Sendable {
     package init(options: GeneratorOptions) {
         var courses = (0..<options.courses).map { SyntheticCourse.draw($0, options: options) }
         Self.rankByPopularity(&courses, seed: options.seed)
+        Self.addAppeal(&courses, options)
         Self.nameAndChain(&courses)
         let topics = Taxonomy.topics.count
         var counts = [Int](repeating: 0, count: Taxonomy.languages.count * topics + 1)
@@ -51,6 +52,15 @@ package struct SyntheticCatalogue: Sendable {
         let luck = courses.map { 0.8 * $0.clickIntercept + random.normal() }
         let ranked = courses.indices.sorted { (luck[$0], $1) > (luck[$1], $0) }
         for (rank, course) in ranked.enumerated() { courses[course].popularity = 9 / Double(rank + 9) }
+    }
+
+    /// What titles promise: more clicks, without a part in what is popular or how it is watched.
+    private static func addAppeal(_ courses: inout [SyntheticCourse], _ options: GeneratorOptions) {
+        let key = RandomKey(seed: options.seed, purpose: "generate.title-appeal")
+        for number in courses.indices {
+            var random = key.stream(number)
+            courses[number].clickIntercept += random.normal(0, options.titleAppeal)
+        }
     }
 
     /// Titles, and the sequence within a language and skill: by difficulty, then by publication.

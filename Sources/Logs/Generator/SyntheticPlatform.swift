@@ -4,7 +4,7 @@ import LinearAlgebra
 package final class SyntheticPlatform: Sendable {
     package let options: GeneratorOptions
     package let catalogue: SyntheticCatalogue
-    package let truth = ResponseTruth()
+    package let truth: ResponseTruth
     let heat: CourseHeat
     let season: Seasonality
     let times: TimeText
@@ -18,6 +18,7 @@ package final class SyntheticPlatform: Sendable {
 
     package init(options: GeneratorOptions) {
         self.options = options
+        truth = ResponseTruth(options: options)
         catalogue = SyntheticCatalogue(options: options)
         heat = CourseHeat(options: options, catalogue: catalogue)
         let season = Seasonality(options: options)

@@ -32,6 +32,8 @@ struct TruthModel: Encodable {
         var noInterest: Double
         var interest: Double
         var levelDistance: Double
+        /// Segment → topic → effect, where segments have a taste of their own.
+        var segmentTaste: [String: [String: Double]]?
     }
 
     init(platform: SyntheticPlatform, counts: GeneratorCounts) {
@@ -41,7 +43,7 @@ struct TruthModel: Encodable {
             "end": CivilDate.text(given.end), "seed": "\(given.seed)", "files": "\(given.files)",
             "watchesPerLearner": "\(given.watchesPerLearner)",
             "impressionsPerLearner": "\(given.impressionsPerLearner)",
-        ]
+        ].merging(Self.departures(given)) { $1 }
         self.counts = [
             "learners": counts.learners, "profiles": counts.profiles, "activeLearners": counts.activeLearners,
             "watches": counts.watches, "impressions": counts.impressions, "clicks": counts.clicks,
@@ -50,6 +52,16 @@ struct TruthModel: Encodable {
         plantedAUC = counts.planted.auc
         fixedAUC = counts.fixed.auc
         response = Self.response(platform.truth)
+    }
+
+    /// Options that are named only where they were asked for: the bytes of the usual platform stay what they were.
+    private static func departures(_ given: GeneratorOptions) -> [String: String] {
+        let usual = GeneratorOptions()
+        var named: [String: String] = [:]
+        if given.titleAppeal != usual.titleAppeal { named["titleAppeal"] = "\(given.titleAppeal)" }
+        if given.segmentTaste != usual.segmentTaste { named["segmentTaste"] = "\(given.segmentTaste)" }
+        if given.watchedClicks != usual.watchedClicks { named["watchedClicks"] = "\(given.watchedClicks)" }
+        return named
     }
 
     private static func response(_ truth: ResponseTruth) -> Response {
@@ -62,6 +74,8 @@ struct TruthModel: Encodable {
             }
             return (Taxonomy.industries[industry], named(Taxonomy.categories, effects))
         }
+        let taste = zip(Taxonomy.segments, truth.taste).map { ($0, named(Taxonomy.topics, $1)) }
+        let hasTaste = truth.taste.contains { $0.contains { $0 != 0 } }
         return Response(
             intercept: truth.intercept, channel: named(Taxonomy.channels, truth.channel),
             language: [
@@ -70,7 +84,8 @@ struct TruthModel: Encodable {
             duration: truth.duration, meanLogDuration: SyntheticCourse.meanLogDuration,
             deviationLogDuration: SyntheticCourse.deviationLogDuration, novelty: truth.novelty,
             noveltyDays: truth.noveltyDays, pull: Dictionary(uniqueKeysWithValues: pull),
-            noInterest: truth.noInterest, interest: truth.interest, levelDistance: truth.levelDistance)
+            noInterest: truth.noInterest, interest: truth.interest, levelDistance: truth.levelDistance,
+            segmentTaste: hasTaste ? Dictionary(uniqueKeysWithValues: taste) : nil)
     }
 
     /// Keys sorted, so that equal content is equal bytes.
