@@ -98,7 +98,7 @@ let package = Package(
         tests("LinearAlgebra", ["LinearAlgebra"]),
         tests("Shards", ["Shards"]),
         tests("Platform", ["Platform"]),
-        tests("ShardKinds", ["ShardKinds", "Metrics"]),
+        tests("ShardKinds", ["ShardKinds"]),
         tests("Metrics", ["Metrics"]),
         tests("Logs", ["Logs"]),
         tests("CoWatch", ["CoWatch"]),

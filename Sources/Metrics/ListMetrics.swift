@@ -1,4 +1,3 @@
-import Foundation
 import LinearAlgebra
 
 /// What a set of lists does as a whole: how much of the catalogue it reaches, how unequally, how obvious and how alike
@@ -14,6 +13,9 @@ package struct ListStatistics: Sendable, Equatable {
         self.k = k
         counts = [Int32](repeating: 0, count: courseCount)
     }
+
+    /// What was counted elsewhere.
+    package init(k: Int, lists: Int, counts: [Int32]) { (self.k, self.lists, self.counts) = (k, lists, counts) }
 
     /// - Parameter ranked: best first; only the first k count.
     package mutating func add<Ranked: Sequence>(_ ranked: Ranked) where Ranked.Element: BinaryInteger {
@@ -67,28 +69,6 @@ package struct ListStatistics: Sendable, Equatable {
         if lists < 2 || k == 0 { return 0 }
         let shared = counts.reduce(0.0) { $0 + Double($1) * Double($1 - 1) }
         return shared / (Double(k) * Double(lists) * Double(lists - 1))
-    }
-}
-
-/// As its cut-off, the number of lists, and the counts as bytes: what ranks send each other.
-extension ListStatistics: Codable {
-    private enum Key: CodingKey { case k, lists, counts }
-
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: Key.self)
-        k = try values.decode(Int.self, forKey: .k)
-        lists = try values.decode(Int.self, forKey: .lists)
-        let bytes = try values.decode(Data.self, forKey: .counts)
-        counts = bytes.withUnsafeBytes { bytes in
-            (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
-        }
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var values = encoder.container(keyedBy: Key.self)
-        try values.encode(k, forKey: .k)
-        try values.encode(lists, forKey: .lists)
-        try values.encode(counts.withUnsafeBytes { Data($0) }, forKey: .counts)
     }
 }
 

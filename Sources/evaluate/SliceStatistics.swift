@@ -1,3 +1,4 @@
+import Foundation
 import Metrics
 import Platform
 import Synchronization
@@ -80,5 +81,27 @@ struct HistoryLanguages {
         }
         let most = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }
         return most.map { names[Int($0.key)] } ?? ""
+    }
+}
+
+/// As its cut-off, the number of lists, and the counts as bytes: what ranks send each other.
+extension ListStatistics: Codable {
+    private enum Key: CodingKey { case k, lists, counts }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: Key.self)
+        let counts = try values.decode(Data.self, forKey: .counts).withUnsafeBytes { bytes in
+            (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
+        }
+        self.init(
+            k: try values.decode(Int.self, forKey: .k), lists: try values.decode(Int.self, forKey: .lists),
+            counts: counts)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: Key.self)
+        try values.encode(k, forKey: .k)
+        try values.encode(lists, forKey: .lists)
+        try values.encode(counts.withUnsafeBytes { Data($0) }, forKey: .counts)
     }
 }
