@@ -70,6 +70,21 @@ INLINE entity_rows entity_at(const lk_entities *x, size_t e) {
                          x->examples + first, x->features + base, x->scale ? x->scale + base : NULL};
 }
 
+// Row i of an entity in one of x's bags.
+INLINE sparse_row row_at(const lk_bag *bag, const entity_rows *e, ptrdiff_t i) {
+    size_t row = bag->row_of ? bag->row_of[e->first + i] : e->examples[i];
+    ptrdiff_t first = bag->offsets[row];
+    return (sparse_row){bag->offsets[row + 1] - first, bag->columns + first, bag->values + first};
+}
+
+// Asks for a row that is needed soon.
+INLINE void prefetch_row(const lk_bag *bag, const entity_rows *e, ptrdiff_t i) {
+    if (i >= e->rows) return;
+    sparse_row row = row_at(bag, e, i);
+    __builtin_prefetch(row.columns);
+    __builtin_prefetch(row.values);
+}
+
 INLINE void number(const entity_rows *e, uint32_t *local) {
     for (ptrdiff_t j = 0; j < e->count; j++) local[e->features[j]] = (uint32_t)j;
 }
@@ -80,7 +95,8 @@ void lk_entity_multiply(const lk_entities *x, size_t entity, const double *v, do
     for (ptrdiff_t i = 0; i < e.rows; i++) {
         double a = dense[e.features[e.count - 1]], b = 0, c = 0, d = 0;
         for (size_t bag = 0; bag < x->bag_count; bag++) {
-            sparse_row row = row_of(x->bags + bag, e.examples[i]);
+            prefetch_row(x->bags + bag, &e, i + 4);
+            sparse_row row = row_at(x->bags + bag, &e, i);
             const double *own = dense + x->bags[bag].base;
             size_t k = 0;
             for (; k + 4 <= row.count; k += 4) {
@@ -103,7 +119,8 @@ void lk_entity_transposed(const lk_entities *x, size_t entity, const double *r, 
         double scale = r[i];
         total += scale;
         for (size_t bag = 0; bag < x->bag_count; bag++) {
-            sparse_row row = row_of(x->bags + bag, e.examples[i]);
+            prefetch_row(x->bags + bag, &e, i + 4);
+            sparse_row row = row_at(x->bags + bag, &e, i);
             double *own = dense + x->bags[bag].base;
             if (squared)
                 for (size_t k = 0; k < row.count; k++)
@@ -123,7 +140,7 @@ size_t lk_entity_nonzeros(const lk_entities *x, size_t entity) {
     entity_rows e = entity_at(x, entity);
     size_t count = e.rows;
     for (size_t bag = 0; bag < x->bag_count; bag++)
-        for (ptrdiff_t i = 0; i < e.rows; i++) count += row_of(x->bags + bag, e.examples[i]).count;
+        for (ptrdiff_t i = 0; i < e.rows; i++) count += row_at(x->bags + bag, &e, i).count;
     return count;
 }
 
@@ -135,7 +152,7 @@ void lk_entity_matrix(const lk_entities *x, size_t entity, uint32_t *local, ptrd
     for (ptrdiff_t i = 0; i < e.rows; i++) {
         starts[i] = at;
         for (size_t bag = 0; bag < x->bag_count; bag++) {
-            sparse_row row = row_of(x->bags + bag, e.examples[i]);
+            sparse_row row = row_at(x->bags + bag, &e, i);
             const uint32_t *own = local + x->bags[bag].base;
             for (size_t k = 0; k < row.count; k++, at++) {
                 columns[at] = own[row.columns[k]];
@@ -190,7 +207,7 @@ INLINE void dense_kernel(const batch *w, const lk_entities *x, size_t count, con
         for (ptrdiff_t i = 0; i < e.rows; i++) {
             double *row = (double *)(w->x + i * n) + lane;
             for (size_t bag = 0; bag < x->bag_count; bag++) {
-                sparse_row own = row_of(x->bags + bag, e.examples[i]);
+                sparse_row own = row_at(x->bags + bag, &e, i);
                 const uint32_t *position = local + x->bags[bag].base;
                 for (size_t k = 0; k < own.count; k++) row[position[own.columns[k]] * LANES] = own.values[k];
             }
@@ -217,7 +234,7 @@ INLINE void sparse_kernel(const batch *w, const lk_entities *x, size_t lane, uin
     for (ptrdiff_t i = 0; i < e.rows; i++) {
         memset(row, 0, e.count * sizeof *row);
         for (size_t bag = 0; bag < x->bag_count; bag++) {
-            sparse_row own = row_of(x->bags + bag, e.examples[i]);
+            sparse_row own = row_at(x->bags + bag, &e, i);
             const uint32_t *position = local + x->bags[bag].base;
             for (size_t k = 0; k < own.count; k++) row[position[own.columns[k]]] = own.values[k];
         }
@@ -227,7 +244,7 @@ INLINE void sparse_kernel(const batch *w, const lk_entities *x, size_t lane, uin
         for (ptrdiff_t j = 0; j <= i; j++) {
             double s = 0;
             for (size_t bag = 0; bag < x->bag_count; bag++) {
-                sparse_row other = row_of(x->bags + bag, e.examples[j]);
+                sparse_row other = row_at(x->bags + bag, &e, j);
                 const uint32_t *position = local + x->bags[bag].base;
                 for (size_t k = 0; k < other.count; k++) {
                     uint32_t p = position[other.columns[k]];
@@ -278,7 +295,7 @@ INLINE void scatter(const batch *w, const lk_entities *x, size_t lane, uint32_t 
         alpha[e.first + i] = a;
         scores[e.examples[i]] = ((double *)(w->margins + i))[lane];
         for (size_t bag = 0; bag < x->bag_count; bag++) {
-            sparse_row own = row_of(x->bags + bag, e.examples[i]);
+            sparse_row own = row_at(x->bags + bag, &e, i);
             const uint32_t *position = local + x->bags[bag].base;
             for (size_t k = 0; k < own.count; k++) own_theta[position[own.columns[k]]] += a * (double)own.values[k];
         }

@@ -120,7 +120,7 @@ private struct Entities {
         }
         scale = features.indices.map { 1 + 0.25 * Double($0 % 3) }
         // the second bag's table holds the examples' rows in another order
-        rowOf = (0..<total).map { UInt32(($0 + 5) % total) }
+        rowOf = examples.map { (($0 + 5) % UInt32(total)) }
         let ordered = (0..<total).map { [rows] in rows[($0 + total - 5) % total] }
         tables = [Self.table(rows, 0..<Self.second), Self.table(ordered, Self.second..<Self.intercept)]
     }

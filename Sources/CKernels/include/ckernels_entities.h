@@ -22,7 +22,8 @@ size_t lk_entity_features(size_t rows, const uint32_t *examples, size_t bags, co
                           uint32_t *features, uint64_t *seen, uint64_t *summary);
 
 /// The rows of all entities of a random effect, read where they are: entity e has rows `row_offsets[e]..<row_offsets[e + 1]`,
-/// row i is that of example `examples[i]`, its bags side by side and an intercept of 1. The entity's features are
+/// row i is that of example `examples[i]`, its bags side by side and an intercept of 1. Here a bag's `row_of` is by row i, not
+/// by example, so that it is read in turn. The entity's features are
 /// `feature_offsets[e]..<feature_offsets[e + 1]` of `features` (`lk_entity_features`), and its values are multiplied by
 /// `scale` at the same positions, unless that is NULL.
 typedef struct {

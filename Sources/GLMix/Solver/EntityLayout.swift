@@ -7,6 +7,8 @@ import Platform
 /// goes through a table of all features, one per thread (`EntityKernels`).
 struct EntityLayout: Sendable {
     let bags: [FeatureBag]
+    /// The same; row numbers of a shared table in the order of `fitted.rows`, so that passes read them in turn.
+    private let fittedBags: [FeatureBag]
     /// Features of the coordinate (its bags side by side), the intercept (last) included.
     let featureCount: Int
     /// All rows of each entity.
@@ -37,6 +39,10 @@ struct EntityLayout: Sendable {
         let grouping = examples.grouping(coordinate.by!)!
         groups = RowGroups(count: grouping.entityCount, group: grouping.entities)
         (fitted, limited) = Self.selectRows(groups, grouping, coordinate, seed: seed)
+        fittedBags = bags.map { [fitted] bag in
+            guard let rowOf = bag.rowOf else { return bag }
+            return FeatureBag(name: bag.name, table: bag.table, rowOf: fitted.rows.map { rowOf[Int($0)] })
+        }
         let (count, rows) = (fitted.count, fitted.offsets)
         mostRows = (0..<fitted.count).reduce(0) { max($0, rows[$1 + 1] - rows[$1]) }
         let block = max(1, min(64, count / 64))  // a few large entities (segments) are shared out one by one
@@ -147,7 +153,7 @@ struct EntityLayout: Sendable {
                 offsets.withUnsafeBufferPointer { offsets in
                     features.withUnsafeBufferPointer { features in
                         scale.withUnsafeBufferPointer { scale in
-                            withBagPointers(bags) { bags in
+                            withBagPointers(fittedBags) { bags in
                                 body(
                                     EntityView(
                                         row_offsets: rowOffsets.baseAddress!, examples: rows.baseAddress!,
