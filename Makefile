@@ -87,7 +87,7 @@ compare: setup build ## NCF and its variants beside all baselines at the cuts of
 leak-check: setup build ## Change everything after T and show that nothing before changes
 	swift test -c release --skip-build --filter LeakTests
 
-torture: setup build ## Kills, failing calls, damage, leakage and more, in minutes; writes docs/reliability.md
+torture: setup build ## Kills, failing calls, damage, leakage and more, two builds with sanitizers included; writes docs/reliability.md
 	@python3 -B Tests/Torture/torture.py --write
 
 torture-long: setup build ## The same with the large counts, for hours
@@ -101,12 +101,12 @@ distributed-test: setup ## Stages as ranks of MPI, under mpirun and Slurm: the b
 	@$(SELF) build TRAITS=MPI
 	@Tests/Distributed/run
 
-# Each parser for FUZZ_SECONDS; what it finds goes to Tests/FuzzCorpus, as <target>-<what>.
+# Each parser for FUZZ_SECONDS; what it finds goes to Tests/FuzzCorpus, as <parser>-<digest>.
 fuzz: setup ## libFuzzer with address sanitizer on every parser: FUZZ_SECONDS=10 each, FUZZ_RUNS=50000000 instead
 	@Tools/fuzz $(or $(FUZZ_SECONDS),10) $(FUZZ_RUNS)
 
-test-tsan: setup ## The suite under the thread sanitizer, in a build of its own
-	swift test --scratch-path .build-tsan --sanitize=thread --skip PipelineTests
+test-tsan: setup build ## The suite and a whole run under the thread sanitizer, in a build of its own
+	@python3 -B Tests/Torture/torture.py --only data_races
 
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage
 	@Tools/bench

@@ -82,7 +82,7 @@ let package = Package(
         stage("import-logs", ["Logs"]),
         stage("filter-watches"),
         stage("build-cooccurrence", ["CoWatch"]),
-        stage("train-ncf", ["NeuralCF", "CoWatch", "Metrics"]),
+        stage("train-ncf", ["NeuralCF", "CoWatch", "Metrics", "StoredModels"]),
         stage("train-glmix", ["GLMix", "Metrics"]),
         stage("blend", algorithms + ["StoredModels"]),
         stage("export-topk", algorithms + ["Serving", "ServingSQLite", "StoredModels"]),
@@ -92,7 +92,9 @@ let package = Package(
         stage("inspect-shards"),
         // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
         .target(
-            name: "FuzzTargets", dependencies: ["Logs", "StageKit", "Shards"], path: "Tests/FuzzTargets"),
+            name: "FuzzTargets",
+            dependencies: ["Logs", "StageKit", "StoredModels", "NeuralCF", "Platform", "Shards"],
+            path: "Tests/FuzzTargets"),
         // Tests
         tests("Fuzz", ["FuzzTargets", "Logs", "StageKit", "Shards"]),
         tests("LinearAlgebra", ["LinearAlgebra"]),
@@ -119,7 +121,8 @@ let package = Package(
 
 // `make fuzz`, in a scratch folder of its own: libFuzzer brings the main function. What parses is instrumented.
 if Context.environment["LECTERN_FUZZ"] != nil {
-    for target in package.targets where ["Shards", "Logs", "StageKit", "FuzzTargets"].contains(target.name) {
+    for target in package.targets
+    where ["Shards", "ShardKinds", "Logs", "StoredModels", "StageKit", "FuzzTargets"].contains(target.name) {
         target.swiftSettings = [
             .unsafeFlags(["-sanitize=address", "-sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp"])
         ]
@@ -127,9 +130,17 @@ if Context.environment["LECTERN_FUZZ"] != nil {
     let sanitize = ["-sanitize=fuzzer,address"]
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz",
+            name: "fuzz", dependencies: ["FuzzTargets", "Shards"], path: "Tests/Fuzz",
             swiftSettings: [.unsafeFlags(sanitize + ["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(sanitize + ["-use-ld=lld"])]))
+}
+// `make test-tsan`, in a scratch folder of its own: our modules, not what they depend on, for the thread sanitizer.
+if Context.environment["LECTERN_TSAN"] != nil {
+    for target in package.targets where target.type != .system {
+        target.swiftSettings = [.unsafeFlags(["-sanitize=thread"])]
+        target.cSettings = (target.cSettings ?? []) + [.unsafeFlags(["-fsanitize=thread"])]
+        target.linkerSettings = [.unsafeFlags(["-sanitize=thread"])]
+    }
 }
 // Benchmarks are built by their make targets alone.
 if Context.environment["LECTERN_BENCHMARKS"] != nil {

@@ -121,10 +121,9 @@ package enum NCFShards {
         return shard
     }
 
-    package static func history(_ ncf: StageInput) throws -> [Epoch] { try epochs(ncf, history) }
+    package static func history(_ ncf: StageInput) throws -> [Epoch] { try epochs(ncf.shard(history)) }
 
-    package static func epochs(_ ncf: StageInput, _ file: String) throws -> [Epoch] {
-        let shard = try ncf.shard(file)
+    package static func epochs(_ shard: Shard) throws -> [Epoch] {
         let fits = try shard.strings("fit").strings
         let epochs: [Int32] = try shard.values("epoch")
         let steps: [Int64] = try shard.values("steps")

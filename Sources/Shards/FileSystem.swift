@@ -32,6 +32,26 @@ package enum FileSystem {
         }
     }
 
+    /// What lies at a path.
+    package struct Entry: Sendable {
+        package let isFolder: Bool
+        package let bytes: Int
+    }
+
+    /// nil only if nothing is there: a disk that does not answer says nothing about that.
+    package static func entry(_ path: String) throws -> Entry? {
+        var info = stat()
+        if stat(path, &info) != 0 { return try nothing(path) }
+        return Entry(isFolder: info.st_mode & S_IFMT == S_IFDIR, bytes: Int(info.st_size))
+    }
+
+    private static func nothing(_ path: String) throws -> Entry? {
+        if errno == ENOENT || errno == ENOTDIR { return nil }
+        throw fail(path, "look at")
+    }
+
+    // Where nothing depends on it: what cannot be told is taken as not there.
+
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     package static func isFolder(_ path: String) -> Bool {
@@ -79,7 +99,10 @@ package enum FileSystem {
     /// Removes a file or a whole folder; nothing there is fine.
     package static func removeAll(_ path: String) throws {
         var info = stat()
-        if lstat(path, &info) != 0 { return }
+        if lstat(path, &info) != 0 {
+            _ = try nothing(path)
+            return
+        }
         if info.st_mode & S_IFMT == S_IFDIR {
             for name in try list(path) { try removeAll(path + "/" + name) }
             if rmdir(path) != 0 { throw fail(path, "remove folder") }

@@ -20,7 +20,7 @@ package struct RunLock: ~Copyable {
     /// - Throws: `.locked` if another process works on the run.
     package init(run: String, underLauncher: Bool = false) throws {
         let path = run + "/.lock"
-        guard FileSystem.isFolder(run) else {
+        guard try FileSystem.entry(run)?.isFolder == true else {
             throw LecternError.missing("\(run): no such run folder; make all creates it (or name another with --run)")
         }
         if let inherited = Self.inherited(path), flock(inherited, LOCK_EX | LOCK_NB) == 0 {

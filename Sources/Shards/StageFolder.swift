@@ -125,7 +125,7 @@ package final class StageOutput: Sendable {
         let folder = "\(run)/\(stage)"
         let old = folder + ".old"
         do {
-            if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }
+            if try FileSystem.entry(folder) != nil { try FileSystem.rename(folder, old) }
             try FileSystem.rename(partialPath, folder)
             try FileSystem.syncFolder(run)
         } catch {
@@ -153,7 +153,7 @@ package final class StageOutput: Sendable {
     /// `<stage>/` missing and `.old/` there: rename it back; then delete `.old` and `.partial`.
     package static func repair(run: String, stage: String) throws {
         let folder = "\(run)/\(stage)"
-        if !FileSystem.exists(folder) && FileSystem.exists(folder + ".old") {
+        if try FileSystem.entry(folder) == nil, try FileSystem.entry(folder + ".old") != nil {
             try FileSystem.rename(folder + ".old", folder)
         }
         try FileSystem.removeAll(folder + ".old")
@@ -171,7 +171,7 @@ package struct StageInput: Sendable {
     /// - Throws: `.inputMissing` with the make command that produces it.
     package init(run: String, stage: String, folder name: String) throws {
         folder = "\(run)/\(name)"
-        guard FileSystem.exists(folder + "/" + Manifest.fileName) else {
+        guard try FileSystem.entry(folder + "/" + Manifest.fileName) != nil else {
             throw LecternError.missing(
                 "\(folder)/\(Manifest.fileName): not there; run make \(stage) RUN=\(Self.runName(run))")
         }

@@ -148,7 +148,11 @@ package struct Slice: Sendable {
 
     /// Reads `config/<stage>.json`.
     package init(stage: StageName, path: String) throws {
-        let bytes = try FileSystem.read(path)
+        try self.init(stage: stage, bytes: FileSystem.read(path), path: path)
+    }
+
+    /// - Parameter path: for messages.
+    package init(stage: StageName, bytes: [UInt8], path: String) throws {
         guard SelfCheck.holds(bytes), let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)),
             case .map(let values) = value
         else {

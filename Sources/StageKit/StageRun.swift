@@ -128,6 +128,25 @@ package final class StageRun {
     /// Adds to a count of the manifest and the summary ("read", "kept", "dropped: bot").
     package func count(_ key: String, _ value: Int) { manifest.counts[key, default: 0] += value }
 
+    /// Sizes are checked before they are allocated: whoever runs out of memory under Linux is killed without a word.
+    /// - Throws: `.ioError` if `bytes` more are not to be had, naming what lowers them.
+    package func requireMemory(_ bytes: Int) throws {
+        try Memory.require(bytes, for: "\(name.rawValue) (\(name.lowersMemory))")
+    }
+
+    fileprivate func endIfMemoryRunsOut() {
+        let (name, run, log, isFirst) = (name, run, log, Ranks.world.isFirst)
+        MemoryWatch.begin { held in
+            let message =
+                "\(name.rawValue): needs more than the \(held >> 20) MiB taken, this process may have \(Memory.limits): "
+                + "\(name.lowersMemory); so do fewer THREADS, more run.shards, or give it a higher limit"
+            log.critical("\(message)")
+            if isFirst { FailureNote.write(run: run, stage: name.rawValue, code: .ioError, message: message) }
+            // The other threads are at work: what they wrote stays until the next start, as after a kill.
+            _exit(Shards.ExitCode.ioError.rawValue)
+        }
+    }
+
     func finish() throws {
         let parts = exchangeParts()
         if Ranks.world.isFirst { try commit(parts) }
@@ -173,11 +192,12 @@ package func runStage(_ name: StageName, _ options: StageOptions, _ body: (Stage
     try reportingErrors(name.rawValue, options.talk, run: isFirst ? options.run : nil, isMute: !isFirst) { log in
         try ranks.endingTogether(name, run: options.run, log) {
             let lock = isFirst ? try RunLock(run: options.run, underLauncher: ranks.areSeveral) : nil
-            try Memory.require(leastMemory, for: name.rawValue)
+            try Memory.require(leastMemory, for: "\(name.rawValue) (\(name.lowersMemory))")
             // The others join an output that the first has begun.
             if !isFirst { try ranks.requireSameKernels() }
             let stage = try StageRun(name, options, log)
             if isFirst { try ranks.requireSameKernels() }
+            stage.endIfMemoryRunsOut()
             do {
                 if isFirst || name.isDealt { try body(stage) }
                 try stage.finish()

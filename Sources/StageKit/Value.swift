@@ -43,7 +43,7 @@ package indirect enum Value: Codable, Sendable, Equatable {
         }
     }
 
-    /// From a YAML node; quoted scalars stay text.
+    /// From a YAML node; quoted scalars stay text, and so do `.nan` and `.inf`, which JSON cannot say.
     package init(_ node: Node) {
         switch node {
         case .sequence(let sequence): self = .list(sequence.map(Value.init))
@@ -59,7 +59,7 @@ package indirect enum Value: Codable, Sendable, Equatable {
                 self = .boolean(v)
             } else if let v = node.int {
                 self = .integer(v)
-            } else if let v = node.float {
+            } else if let v = node.float, v.isFinite {
                 self = .number(v)
             } else {
                 self = .text(scalar.string)

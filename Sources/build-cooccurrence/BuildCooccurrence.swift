@@ -33,8 +33,10 @@ struct BuildCooccurrence: ParsableCommand {
             let courses = logs.manifest.outputs[LogsShards.courses]?.rows ?? 0
             let settings = try CoWatchSettings(stage.slice, courses: courses)
             let moments = try stage.step("read moments") { try WatchedShards.allMoments(watched) }
-            try settings.requireMemory(
-                moments: moments.reduce(0) { $0 + $1.courses.count }, courses: courses, threads: stage.workers.count)
+            try stage.requireMemory(
+                settings.leastBytes(
+                    moments: moments.reduce(0) { $0 + $1.courses.count }, courses: courses,
+                    threads: stage.workers.count))
             let builder = SnapshotBuilder(
                 stage: stage, moments: moments, courses: courses, history: windows.history, settings: settings)
             let entries = try stage.step("similarity and wide") { try builder.writeAll(windows.cowatchTimes) }
@@ -76,13 +78,8 @@ struct CoWatchSettings {
 
 extension CoWatchSettings {
     /// What a batch of snapshots takes: EASE's Gram matrix and inverse for each thread, else one matrix of moments.
-    func requireMemory(moments: Int, courses: Int, threads: Int) throws {
-        let ease = wide.kind == .ease
-        try Memory.require(
-            ease ? 12 * courses * courses * threads : 20 * moments,
-            for: ease
-                ? "build-cooccurrence (cowatch.ease_courses below \(courses), or cowatch.wide: cowatch, lowers it)"
-                : "build-cooccurrence (a shorter filter.history lowers it)")
+    func leastBytes(moments: Int, courses: Int, threads: Int) -> Int {
+        wide.kind == .ease ? 12 * courses * courses * threads : 20 * moments
     }
 }
 

@@ -52,7 +52,7 @@ struct ImportLogs: ParsableCommand {
                 yaml: String(decoding: dataset, as: UTF8.self), file: "config/import-logs.json")
             let cache = importCache(stage, dataset)
             let inputs = try InputList.read(run: stage.run)
-            try requireMemory(inputs)
+            try stage.requireMemory(recordBytes(inputs))
             var logs = try stage.step("open files") {
                 try LogImport(mapping, inputs: inputs, settings(stage, spillFolder, cache), stage.workers)
             }
@@ -71,11 +71,8 @@ struct ImportLogs: ParsableCommand {
     }
 
     /// Records take about three times the bytes of gzipped files, up to what is kept before it goes to temporary files.
-    private func requireMemory(_ inputs: [(table: String, path: String)]) throws {
-        let bytes = inputs.reduce(0) { $0 + (FileSystem.status($1.path)?.bytes ?? 0) }
-        try Memory.require(
-            min(spillMib << 20, 3 * bytes),
-            for: "import-logs (a --spill-mib below \(spillMib), as in make IMPORT_FLAGS=\"--spill-mib 64\", lowers it)")
+    private func recordBytes(_ inputs: [(table: String, path: String)]) -> Int {
+        min(spillMib << 20, 3 * inputs.reduce(0) { $0 + (FileSystem.status($1.path)?.bytes ?? 0) })
     }
 
     private func importCache(_ stage: StageRun, _ dataset: [UInt8]) -> ImportCache? {
@@ -134,7 +131,7 @@ struct ImportLogs: ParsableCommand {
 enum InputList {
     static func read(run: String) throws -> [(table: String, path: String)] {
         let path = run + "/config/inputs.txt"
-        guard FileSystem.exists(path) else {
+        guard try FileSystem.entry(path) != nil else {
             throw LecternError.missing("\(path): not there; make import-logs writes it")
         }
         let text = String(decoding: try FileSystem.read(path), as: UTF8.self)

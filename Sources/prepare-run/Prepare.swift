@@ -58,7 +58,7 @@ struct Prepare: ParsableCommand {
     }
 
     private func readMapping() throws -> DatasetMapping {
-        guard FileSystem.exists(dataset) else {
+        guard try FileSystem.entry(dataset) != nil else {
             let shelf = ((dataset as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
             let known = (try? FileSystem.list(shelf)) ?? []
             let names = known.filter { FileSystem.exists("\(shelf)/\($0)/dataset.yaml") }.sorted()
@@ -122,7 +122,7 @@ struct Prepare: ParsableCommand {
         let run = URL(fileURLWithPath: runFolder).standardizedFileURL
         let source = run.deletingLastPathComponent().appendingPathComponent(name).standardizedFileURL.path
         let folder = source + "/" + StageName.trainNCF.folder
-        guard source != run.path, FileSystem.exists(folder + "/" + Manifest.fileName) else {
+        guard source != run.path, try FileSystem.entry(folder + "/" + Manifest.fileName) != nil else {
             throw LecternError.configuration(
                 "ncf.warm_start: found \"\(name)\", expected none, current, or the name of another run in "
                     + "\(run.deletingLastPathComponent().path) whose train-ncf is done")
@@ -150,7 +150,7 @@ struct Prepare: ParsableCommand {
 
     /// - Parameter manifest: of the stage that reads the file, and that must run again if its content changes.
     private func writeIfChanged(_ bytes: [UInt8], _ path: String, _ manifest: String) throws {
-        if FileSystem.exists(path), try FileSystem.read(path) == bytes { return }
+        if try FileSystem.entry(path) != nil, try FileSystem.read(path) == bytes { return }
         try dateBack(manifest)
         try FileSystem.replace(path, with: bytes)
     }
@@ -167,7 +167,7 @@ struct Prepare: ParsableCommand {
     }
 
     private func dateBack(_ path: String) throws {
-        if FileSystem.exists(path) { try FileSystem.setModified(path, seconds: 0) }
+        if try FileSystem.entry(path) != nil { try FileSystem.setModified(path, seconds: 0) }
     }
 
     /// Removes the manifest of a stage with a missing or resized file, so that make rebuilds it.
@@ -175,7 +175,7 @@ struct Prepare: ParsableCommand {
         for stage in StageName.allCases where stage != .prepareRun && stage != .publishRun {
             let folder = "\(runFolder)/\(stage.folder)"
             let path = "\(folder)/\(Manifest.fileName)"
-            guard FileSystem.exists(path) else { continue }
+            guard try FileSystem.entry(path) != nil else { continue }
             let problem: String?
             do {
                 problem = try StageState.damage(folder, Manifest(FileSystem.read(path), path: path))

@@ -15,7 +15,7 @@ struct Publication {
     private static let whole: Set<StageName> = [.exportTopK, .evaluate, .trainNCF, .trainGLMix]
 
     func write(to shelf: Shelf, now: PublishedLists, difference: ListDifference?) throws {
-        if FileSystem.exists(shelf.path(inputs.publicationName)) { return }
+        if try FileSystem.entry(shelf.path(inputs.publicationName)) != nil { return }
         do {
             try fill(shelf.begin(inputs.publicationName), now, difference)
             try shelf.finish(inputs.publicationName)
@@ -30,7 +30,7 @@ struct Publication {
             try link(stage, into: folder)
         }
         let report = inputs.run + "/report"
-        if FileSystem.isFolder(report) { try linkAll(report, "report", into: folder) }
+        if try FileSystem.entry(report)?.isFolder == true { try linkAll(report, "report", into: folder) }
         try writeDelta(now, difference, folder + "/delta")
         try FileSystem.write(FileSystem.read(inputs.run + "/gates.json"), to: folder + "/gates.json")
     }
@@ -41,7 +41,7 @@ struct Publication {
         let (manifest, _) = try Manifest.read(stageFolder: source)
         if Self.whole.contains(stage) {
             for (name, file) in manifest.outputs.sorted(by: { $0.key < $1.key }) where !name.contains("examples") {
-                guard FileSystem.status("\(source)/\(name)")?.bytes == file.bytes else {
+                guard try FileSystem.entry("\(source)/\(name)")?.bytes == file.bytes else {
                     throw LecternError.data(
                         "\(source)/\(name): missing or not of the size its manifest says; run make all")
                 }
@@ -58,7 +58,7 @@ struct Publication {
 
     private func linkAll(_ source: String, _ name: String, into folder: String) throws {
         for entry in try FileSystem.list(source) {
-            if FileSystem.isFolder("\(source)/\(entry)") {
+            if try FileSystem.entry("\(source)/\(entry)")?.isFolder == true {
                 try linkAll("\(source)/\(entry)", "\(name)/\(entry)", into: folder)
             } else {
                 try Shelf.link("\(source)/\(entry)", "\(folder)/\(name)/\(entry)")

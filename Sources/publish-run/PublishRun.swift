@@ -38,16 +38,16 @@ struct PublishRun: ParsableCommand {
                 try record(inputs, shelf, log)
                 return
             }
-            if shelf.serves(inputs.publicationName) {
+            if try shelf.serves(inputs.publicationName) {
                 log.info("done: \(shelf.path(inputs.publicationName)) is current already")
             } else {
                 let now = PublishedLists(topk: inputs.topk)
-                let (difference, absent) = try Self.difference(now, shelf.current, workers)
+                let (difference, absent) = try Self.difference(now, shelf.current(), workers)
                 if let absent { log.warning("\(absent); delta/ has every list, and no ids to delete") }
                 let gates = try Gates(inputs, churn: difference?.churn, absent: absent).evaluate()
                 try gates.record(inputs.run)
                 for gate in gates.results { log.info("\(gate.line)") }
-                try gates.require(current: shelf.current)
+                try gates.require(current: shelf.current())
                 try Publication(inputs, gates).write(to: shelf, now: now, difference: difference)
                 try shelf.makeCurrent(inputs.publicationName)
                 try shelf.keepNewest(inputs.slice.integer("publish.keep"))
@@ -83,12 +83,12 @@ struct PublishRun: ParsableCommand {
     /// What is published already keeps the gates it passed: its churn was measured against what served before it.
     private func record(_ inputs: PublicationInputs, _ shelf: Shelf, _ log: Logger) throws {
         let note = inputs.run + "/gates.json"
-        if shelf.serves(inputs.publicationName), let bytes = try? FileSystem.read(note) {
+        if try shelf.serves(inputs.publicationName), let bytes = try? FileSystem.read(note) {
             try FileSystem.replace(note, with: bytes)
             return
         }
         let (difference, absent) = try Self.difference(
-            PublishedLists(topk: inputs.topk), shelf.current, Workers(count: 1))
+            PublishedLists(topk: inputs.topk), shelf.current(), Workers(count: 1))
         try Gates(inputs, churn: difference?.churn, absent: absent).evaluate().record(inputs.run)
         log.info("gates: \(note)")
     }

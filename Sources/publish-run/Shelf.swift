@@ -35,16 +35,22 @@ struct Shelf {
     func path(_ name: String) -> String { published + "/" + name }
 
     /// The publication that serves; nil: none, or its folder is gone.
-    var current: String? {
-        guard let name = currentName, FileSystem.isFolder(path(name)) else { return nil }
+    func current() throws -> String? {
+        guard let name = try currentName(), try FileSystem.entry(path(name))?.isFolder == true else { return nil }
         return path(name)
     }
 
-    private var currentName: String? {
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: link)).map { ($0 as NSString).lastPathComponent }
+    /// nil also for a link that leads nowhere.
+    private func currentName() throws -> String? {
+        guard try FileSystem.entry(link) != nil else { return nil }
+        do {
+            return (try FileManager.default.destinationOfSymbolicLink(atPath: link) as NSString).lastPathComponent
+        } catch {
+            throw LecternError(.ioError, "\(link): cannot read the link: \(error.localizedDescription)")
+        }
     }
 
-    func serves(_ name: String) -> Bool { currentName == name && FileSystem.isFolder(path(name)) }
+    func serves(_ name: String) throws -> Bool { try current() == path(name) }
 
     /// An empty folder to fill.
     func begin(_ name: String) throws -> String {
@@ -64,7 +70,7 @@ struct Shelf {
     }
 
     private func syncAll(_ folder: String) throws {
-        for name in try FileSystem.list(folder) where FileSystem.isFolder(folder + "/" + name) {
+        for name in try FileSystem.list(folder) where try FileSystem.entry(folder + "/" + name)?.isFolder == true {
             try syncAll(folder + "/" + name)
         }
         try FileSystem.syncFolder(folder)
@@ -94,7 +100,8 @@ struct Shelf {
             (day($1), FileSystem.status(path($1))?.modified ?? 0, $1)
                 < (day($0), FileSystem.status(path($0))?.modified ?? 0, $0)
         }
-        for name in newest.dropFirst(keep) where name != currentName {
+        let current = try currentName()
+        for name in newest.dropFirst(keep) where name != current {
             log.info("removing \(path(name)), older than the newest \(keep)")
             try FileSystem.rename(path(name), path(name) + ".partial")
             try FileSystem.removeAll(path(name) + ".partial")

@@ -69,7 +69,8 @@ func trainOnLogs(_ settings: GLMixSettings, _ stage: StageRun) throws {
     count(used, usedAll, stage)
     describe(recipe, used, stage)
 
-    try requireMemory(rows: usedAll.reduce(0) { $0 + $1.count })
+    // At least 1.2 KB a row (measured: 2.26 million rows, 2.7 GiB), and what the smallest data take.
+    try stage.requireMemory(1200 * usedAll.reduce(0) { $0 + $1.count } + (32 << 20))
     let examples = stage.step("examples of fit") { recipe.examples(used, stage.workers) }
     if settings.trials > 0 {
         let half = ValidationRows(.a, allRows, recipe, data, stage.workers)
@@ -95,13 +96,6 @@ func trainOnLogs(_ settings: GLMixSettings, _ stage: StageRun) throws {
         try write(refitted, retrace, .refit, time: data.windows.asOf, recipe, data, stage)
         if settings.writesExamples { try writeExamples(all, usedAll, .refit, recipe, data, stage) }
     }
-}
-
-/// At least 1.2 KB a row (measured: 2.26 million rows, 2.7 GiB), and what the smallest data take.
-private func requireMemory(rows: Int) throws {
-    try Memory.require(
-        1200 * rows + (32 << 20),
-        for: "train-glmix (fewer glmix.features or glmix.negatives, or glmix.write_examples: false, lower it)")
 }
 
 private func count(_ fit: [TrainingRows], _ all: [TrainingRows], _ stage: StageRun) {

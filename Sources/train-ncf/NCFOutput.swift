@@ -4,6 +4,7 @@ import Platform
 import ShardKinds
 import Shards
 import StageKit
+import StoredModels
 
 /// Writes `ncf/` and says what came out.
 struct NCFOutput {

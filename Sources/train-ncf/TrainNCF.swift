@@ -33,7 +33,8 @@ struct TrainNCF: ParsableCommand {
             let inputs = try stage.step("read") { try NCFInputs(stage) }
             let parameters = NCFParameters(stage.slice, courses: inputs.data.courseCount)
             if parameters.model == .towers {
-                try requireMemory(parameters, courses: inputs.data.courseCount, threads: stage.workers.count)
+                try stage.requireMemory(
+                    leastBytes(parameters, courses: inputs.data.courseCount, threads: stage.workers.count))
             }
             let output = NCFOutput(stage: stage, inputs: inputs, parameters: parameters)
             do {
@@ -80,12 +81,10 @@ struct TrainNCF: ParsableCommand {
 
     /// At least: weights, gradient and Adam's two moments, and the best epoch's weights; what goes through the layers and
     /// back; each thread's block of scores; and what the smallest data take (measured).
-    private func requireMemory(_ parameters: NCFParameters, courses: Int, threads: Int) throws {
+    private func leastBytes(_ parameters: NCFParameters, courses: Int, threads: Int) -> Int {
         let layout = TowerLayout(courseCount: courses, parameters: parameters)
         let activations = 2 * (courses + parameters.batch) * layout.dimensions.reduce(0, +)
-        try Memory.require(
-            4 * (5 * layout.weightCount + activations + threads * 96 * courses) + (32 << 20),
-            for: "train-ncf (smaller ncf.hidden, ncf.embedding or ncf.batch lower it)")
+        return 4 * (5 * layout.weightCount + activations + threads * 96 * courses) + (32 << 20)
     }
 
     /// Trained in one go: these models are small, and for comparison only.

@@ -16,7 +16,7 @@ enum WarmStartSource {
         let name = stage.slice.text("ncf.warm_start")
         if name == "none" { return nil }
         let folder = URL(fileURLWithPath: stage.run).standardizedFileURL.deletingLastPathComponent().path + "/" + name
-        if name == "current" && !FileSystem.exists(folder) {
+        if name == "current", try FileSystem.entry(folder) == nil {
             stage.say("ncf.warm_start: nothing is published yet; starts afresh")
             return nil
         }

@@ -1,5 +1,6 @@
-import FuzzTargets
 import Foundation
+import FuzzTargets
+import Shards
 
 /// The parser that FUZZ_TARGET names.
 private let target: FuzzTarget = {
@@ -27,7 +28,18 @@ private func runDriver(
 
 @main
 enum Fuzz {
-    static func main() {
+    /// `fuzz --targets` names them; `fuzz --seeds FOLDER`, from the repository's root, writes valid documents; everything
+    /// else is for libFuzzer.
+    static func main() throws {
+        if CommandLine.arguments.dropFirst().first == "--targets" {
+            return print(FuzzTarget.allCases.map(\.rawValue).joined(separator: " "))
+        }
+        if CommandLine.arguments.dropFirst().first == "--seeds" {
+            for (number, seed) in try target.seeds(root: ".").enumerated() {
+                try FileSystem.write(seed, to: "\(CommandLine.arguments[2])/seed-\(number)", flushed: false)
+            }
+            return
+        }
         var (count, arguments) = (CommandLine.argc, CommandLine.unsafeArgv)
         exit(runDriver(&count, &arguments) { testOneInput($0, $1) })
     }

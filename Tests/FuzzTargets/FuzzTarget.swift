@@ -8,6 +8,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case shard
     case header
     case manifest
+    case slice
+    case checkpoint
     case csv
     case dataset
     case pipeline
@@ -36,8 +38,22 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             if bytes.first == UInt8(ascii: "{") && bytes.count > 2 {
                 _ = try Manifest(SelfCheck.sealed(bytes), path: "fuzz")
             }
+        case .slice:
+            let stage = StageName.allCases[Int(bytes.first ?? 0) % StageName.allCases.count]
+            let json = Array(bytes.dropFirst())
+            _ = try? Slice(stage: stage, bytes: json, path: "fuzz")
+            if json.first == UInt8(ascii: "{") && json.count > 2 {
+                _ = try Slice(stage: stage, bytes: SelfCheck.sealed(json), path: "fuzz")
+            }
+        case .checkpoint: try CheckpointExample.shared.read(bytes)
         case .csv: try rows(bytes)
-        case .dataset: _ = try DatasetMapping(yaml: text, file: "fuzz")
+        case .dataset:
+            // As it goes into import-logs' slice, and as it comes out of it.
+            if let node = try Configuration.compose(text, file: "fuzz") {
+                let json = String(decoding: Value(node).jsonBytes(), as: UTF8.self)
+                _ = try? DatasetMapping(yaml: json, file: "fuzz")
+            }
+            _ = try DatasetMapping(yaml: text, file: "fuzz")
         case .pipeline:
             var configuration = Configuration()
             try configuration.apply(yaml: text, file: "fuzz")

@@ -23,7 +23,7 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().d
     }
 
     @Test(arguments: FuzzTarget.allCases) func mutations(target: FuzzTarget) throws {
-        let seeds = try Self.seeds(target)
+        let seeds = try target.seeds(root: root)
         var random = SplitMix(state: 11)
         for _ in 0..<(target == .csv ? 1500 : 3000) {
             var bytes = seeds[random.below(seeds.count)]
@@ -47,38 +47,6 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().d
         case 4 where at < bytes.count: bytes[at] = UInt8(random.below(256))
         default: bytes.removeLast(min(bytes.count, random.below(9)))
         }
-    }
-
-    /// Valid documents to start from.
-    private static func seeds(_ target: FuzzTarget) throws -> [[UInt8]] {
-        switch target {
-        case .shard: return [Gzip.compress(demo())]
-        case .header: return [demo()]
-        case .manifest:
-            return [
-                Array(Manifest(stage: "a", release: "1", config: "c", asOf: 2, newestEvent: 1).encoded().dropFirst(80))
-            ]
-        case .csv: return [Array("\u{0}a,b\n1,\"2,\"\"x\"\r\n\n3,4".utf8), Array("\u{1}a\tb\n1\t2\n".utf8)]
-        case .dataset:
-            return try FileSystem.list(root + "/data").map { try FileSystem.read("\(root)/data/\($0)/dataset.yaml") }
-        case .pipeline: return [try FileSystem.read(root + "/pipeline.yaml")]
-        case .assignment:
-            return ["ncf.epochs=20", "export.require={language: [en, de]}", "run.as_of=2024-01-01 10:00:00"].map {
-                Array($0.utf8)
-            }
-        case .time:
-            return ["2024-03-01T09:30:00.25+01:00", "1998-03-27 22:07:03", "891036423.5", "28d"].map { Array($0.utf8) }
-        case .list: return ["['a', \"b's\"]", "a|b|c", "[]"].map { Array($0.utf8) }
-        }
-    }
-
-    private static func demo() -> [UInt8] {
-        var shard = ShardBuilder(kind: "demo", rows: 2)
-        shard.add("id", Ragged(["a", "bc"]))
-        shard.add("time", [Int64(1), 2])
-        shard.add("flag", [true, false])
-        shard.addMatrix("m", rows: 2, columns: 2, [1, 2, 3, 4])
-        return shard.encoded()
     }
 }
 

@@ -141,5 +141,11 @@ import Testing
             _ = try DatasetMapping(yaml: minimal, file: "d").inputFiles(dataFolder: folder.path + "/no")
         }
         #expect(nowhere?.code == .inputMissing)
+        // A log file that is listed and cannot be looked at must not be left out without a word.
+        for (name, target, code) in [("l-1.csv", "l-1.csv", ExitCode.ioError), ("m-1.csv", "gone", .inputMissing)] {
+            #expect(symlink(target, "\(folder.path)/\(name)") == 0)
+            let error = #expect(throws: LecternError.self) { _ = try files("\(name.prefix(1))-*.csv", optional: true) }
+            #expect(error?.code == code && error?.message.contains(name) == true, "\(name)")
+        }
     }
 }

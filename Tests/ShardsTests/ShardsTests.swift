@@ -171,6 +171,21 @@ private func packed(_ shard: ShardBuilder) -> [UInt8] { Gzip.compress(shard.enco
         }
     }
 
+    /// A link that leads to itself stands for a disk that does not answer: nothing may be taken as not there, or
+    /// repairing would delete the only copy.
+    @Test func whatCannotBeLookedAtIsNotMissing() throws {
+        try withRun { run in
+            let nothing = try FileSystem.entry(run + "/demo")
+            #expect(nothing?.bytes == nil)
+            #expect(try FileSystem.entry(run)?.isFolder == true)
+            #expect(symlink("demo.old", run + "/demo.old") == 0)
+            let error = #expect(throws: LecternError.self) { try FileSystem.entry(run + "/demo.old") }
+            #expect(error?.code == .ioError && error?.message.contains("demo.old") == true)
+            #expect(throws: LecternError.self) { try StageOutput.repair(run: run, stage: "demo") }
+            #expect(try FileSystem.list(run) == ["demo.old"])
+        }
+    }
+
     @Test func swappedShardIsFound() throws {
         try withRun { run in
             try commit(run, value: 1)

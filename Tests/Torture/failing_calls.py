@@ -11,13 +11,15 @@ from fixture import ROOT, STAGES, content, difference, leftovers, run
 GROUP = "failing calls"
 #: Errors that each kind of call is given.
 ERRORS = {
-    "openat": ["EMFILE", "ENOSPC", "EIO", "EINTR"], "write": ["ENOSPC", "EIO", "EINTR"], "read": ["EIO", "EINTR"],
+    "openat": ["EMFILE", "ENOSPC", "EIO", "EACCES", "EINTR"], "write": ["ENOSPC", "EIO", "EINTR"], "read": ["EIO", "EINTR"],
     "fsync": ["EIO", "ENOSPC", "EINTR"], "rename": ["ENOSPC", "EIO"], "mkdir": ["ENOSPC", "EACCES"],
     "link": ["ENOSPC", "EIO"], "symlink": ["ENOSPC", "EIO"], "unlink": ["EIO"], "rmdir": ["EIO"], "getdents64": ["EIO"],
-    "ftruncate": ["EIO"],
+    "ftruncate": ["EIO"], "newfstatat": ["EIO", "EACCES", "ENOENT"], "access": ["EIO", "EACCES", "ENOENT"],
 }
 #: docs/operations.md: what may come of a failing call. 0: it was tried again, or did not matter.
 DOCUMENTED = {0, 73, 74}
+#: And where a call says that what it asks for is not there.
+MISSING = 66
 
 
 def torture(fixture, table, size):
@@ -47,15 +49,15 @@ def at_calls(fixture, table, rows, stage, every):
                     rows[label] = table.row(GROUP, label)
                 fixture.fresh(stage)
                 outcome = fixture.inject(stage, call, f"error={error}", forever)
-                wrong = judge(fixture, stage, call, outcome, forever) or fixture.recover(stage)
+                wrong = judge(fixture, stage, call, error, outcome, forever) or fixture.recover(stage)
                 rows[label].count(f"{stage}: {call}", wrong)
 
 
-def judge(fixture, stage, call, outcome, forever):
+def judge(fixture, stage, call, error, outcome, forever):
     """What is wrong with how a stage ended; empty: nothing."""
     if not outcome.injected:
         return "the call was not made to fail"
-    if outcome.code not in DOCUMENTED:
+    if outcome.code not in DOCUMENTED and not (error == "ENOENT" and outcome.code == MISSING):
         return f"code {outcome.code}: {outcome.err[-300:]}"
     silenced = call.name == "write" and forever  # nor can it say so
     if outcome.code and not silenced and (len(outcome.complaints) != 1 or "/" not in outcome.complaints[0]):

@@ -29,6 +29,8 @@ CHANGING = (
     "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,link,linkat,"
     "symlink,symlinkat,ftruncate,truncate"
 )
+#: Calls that ask what lies at a path.
+LOOKING = "newfstatat,statx,access,faccessat2"
 
 
 class Outcome:
@@ -183,7 +185,7 @@ class Fixture:
 
     def calls(self, stage, reading=False):
         """Every call of a stage that creates, writes, syncs, renames, links or removes in the working folder;
-        `reading`: and those that open and read there."""
+        `reading`: and those that look, open and read there."""
         if (stage, reading) not in self.traced:
             self.traced[stage, reading] = self.trace(stage, reading)
         return self.traced[stage, reading]
@@ -191,7 +193,7 @@ class Fixture:
     def trace(self, stage, reading):
         self.fresh_for(stage)
         log = self.folder / "calls.txt"
-        traced = CHANGING + (",read,getdents64" if reading else "")
+        traced = CHANGING + (",read,getdents64," + LOOKING if reading else "")
         self.check(run(["strace", "-f", "--seccomp-bpf", "-y", "-o", log, "-e", f"trace={traced}", *self.stage(stage)]))
         counts, calls = {}, []
         for line in log.read_text(errors="replace").splitlines():

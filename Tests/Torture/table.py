@@ -5,7 +5,12 @@ import sys
 import time
 
 #: Groups as the table has them.
-ORDER = ["kill", "failing calls", "damage", "at once", "leakage", "reproducibility", "memory", "hostile rows"]
+ORDER = [
+    "kill", "failing calls", "damage", "fuzzing", "data races", "at once", "leakage", "reproducibility", "memory",
+    "hostile rows",
+]
+#: What is counted there are inputs and tests.
+NOT_FAULTS = {"fuzzing", "data races"}
 
 
 class Size:
@@ -44,7 +49,8 @@ class Table:
         return merged
 
     def sum(self):
-        tried, survived = (sum(getattr(row, what) for row in self.rows) for what in ("tried", "survived"))
+        faults = [row for row in self.rows if row.group not in NOT_FAULTS]
+        tried, survived = (sum(getattr(row, what) for row in faults) for what in ("tried", "survived"))
         return f"{survived:,} of {tried:,} faults survived"
 
     def markdown(self):

@@ -17,7 +17,7 @@ import time
 from fixture import ROOT, Fixture
 from table import Size, Table, processor_seconds
 
-GROUPS = ["kill", "failing_calls", "damage", "concurrent", "leakage", "reproducibility", "memory", "hostile"]
+GROUPS = ["kill", "failing_calls", "damage", "fuzzing", "data_races", "concurrent", "leakage", "reproducibility", "memory", "hostile"]
 
 
 def main():

@@ -14,9 +14,9 @@ struct GeneratorOutput {
         var folder = folder
         while folder.count > 1 && folder.hasSuffix("/") { folder.removeLast() }
         self.folder = folder
-        if FileSystem.exists(folder) {
-            let isOurs = FileSystem.exists(folder + "/" + Self.mark)
-            let isEmpty = try FileSystem.isFolder(folder) && FileSystem.list(folder).isEmpty
+        if let entry = try FileSystem.entry(folder) {
+            let isOurs = try FileSystem.entry(folder + "/" + Self.mark) != nil
+            let isEmpty = try entry.isFolder && FileSystem.list(folder).isEmpty
             if !isOurs && !isEmpty {
                 throw LecternError(
                     .cannotCreate,
@@ -33,7 +33,7 @@ struct GeneratorOutput {
         try FileSystem.syncFolder(partial + "/truth")
         try FileSystem.syncFolder(partial)
         try FileSystem.removeAll(old)
-        if FileSystem.exists(folder) { try FileSystem.rename(folder, old) }
+        if try FileSystem.entry(folder) != nil { try FileSystem.rename(folder, old) }
         try FileSystem.rename(partial, folder)
         let parent = (folder as NSString).deletingLastPathComponent
         try FileSystem.syncFolder(parent.isEmpty ? "." : parent)

@@ -79,7 +79,7 @@ package struct DatasetMapping {
     /// - Returns: `table` is the source's label: `watches`, `watches.2` …
     /// - Throws: `.inputMissing` naming pattern and folder where a required one matches nothing.
     package func inputFiles(dataFolder: String) throws -> [(table: String, path: String)] {
-        guard FileSystem.isFolder(dataFolder) else {
+        guard try FileSystem.entry(dataFolder)?.isFolder == true else {
             throw LecternError.missing("\(dataFolder): no such folder; DATA must name the one that holds the logs")
         }
         var files: [(table: String, path: String)] = []
@@ -111,16 +111,23 @@ package struct FilePattern: Sendable {
     package init(_ pattern: String) { parts = pattern.split(separator: "/").map(String.init) }
 
     /// Files (no folders) under a folder, as `<folder>/<relative path>`.
+    /// - Throws: for a matching name whose file cannot be looked at: it may hold what the run needs.
     package func matches(in folder: String) throws -> [String] {
         var candidates = [folder.hasSuffix("/") ? String(folder.dropLast()) : folder]
         for (index, part) in parts.enumerated() {
             let last = index == parts.count - 1
             var next: [String] = []
             for candidate in candidates {
-                let names = part.contains("*") ? try FileSystem.list(candidate) : [part]
+                let isPattern = part.contains("*")
+                let names = isPattern ? try FileSystem.list(candidate) : [part]
                 for name in names where Self.match(Array(part.utf8)[...], Array(name.utf8)[...]) {
                     let path = candidate + "/" + name
-                    if FileSystem.exists(path) && FileSystem.isFolder(path) != last { next.append(path) }
+                    guard let entry = try FileSystem.entry(path) else {
+                        if !isPattern { continue }
+                        throw LecternError.missing(
+                            "\(path): its name is there, it is not: a link to a place that is not mounted?")
+                    }
+                    if entry.isFolder != last { next.append(path) }
                 }
             }
             candidates = next
