@@ -30,7 +30,7 @@ struct CheckpointFolder {
             "kernels": .text(BLAS.coreName),
         ]
         self.identity = identity
-        stage.removedAfterCommit.append(path)
+        stage.removedAfterCommit += [path, path + ".old"]  // the second where a commit could not remove it
         if stage.ranks.isFirst { try StageOutput.repair(run: stage.run, stage: Self.name) }
     }
 
