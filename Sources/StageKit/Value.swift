@@ -43,7 +43,8 @@ package indirect enum Value: Codable, Sendable, Equatable {
         }
     }
 
-    /// From a YAML node; quoted scalars stay text, and so do `.nan` and `.inf`, which JSON cannot say.
+    /// From a YAML node; quoted scalars stay text, and so do `.nan` and `.inf`, which JSON cannot say, and
+    /// what has a colon: 12:30 is no number of base 60 to anybody, and a large one would overflow Yams.
     package init(_ node: Node) {
         switch node {
         case .sequence(let sequence): self = .list(sequence.map(Value.init))
@@ -57,6 +58,8 @@ package indirect enum Value: Codable, Sendable, Equatable {
                 self = .null
             } else if let v = node.bool {
                 self = .boolean(v)
+            } else if scalar.string.contains(":") {
+                self = .text(scalar.string)
             } else if let v = node.int {
                 self = .integer(v)
             } else if let v = node.float, v.isFinite {

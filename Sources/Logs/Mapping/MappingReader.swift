@@ -50,7 +50,10 @@ struct MappingReader {
 
     func number(_ key: String) throws -> Double? {
         guard let node = value(key) else { return nil }
-        guard node.scalar != nil, let value = node.float ?? node.int.map(Double.init), value.isFinite else {
+        // With a colon Yams would read base 60, and overflow.
+        guard let scalar = node.scalar, !scalar.string.contains(":"),
+            let value = node.float ?? node.int.map(Double.init), value.isFinite
+        else {
             throw error(key, "found \(Self.describe(node)), expected a number")
         }
         return value
