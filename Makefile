@@ -87,7 +87,7 @@ compare: setup build ## NCF and its variants beside all baselines at the cuts of
 leak-check: setup build ## Change everything after T and show that nothing before changes
 	swift test -c release --skip-build --filter LeakTests
 
-torture: setup build ## Kills, failing calls, damage, leakage and more, two builds with sanitizers included; writes docs/reliability.md
+torture: setup build ## Kills, failing calls, damage, leakage and more, a build with the address sanitizer included; writes docs/reliability.md
 	@python3 -B Tests/Torture/torture.py --write
 
 torture-long: setup build ## The same with the large counts, for hours
@@ -105,7 +105,7 @@ distributed-test: setup ## Stages as ranks of MPI, under mpirun and Slurm: the b
 fuzz: setup ## libFuzzer with address sanitizer on every parser: FUZZ_SECONDS=10 each, FUZZ_RUNS=50000000 instead
 	@Tools/fuzz $(or $(FUZZ_SECONDS),10) $(FUZZ_RUNS)
 
-test-tsan: setup build ## The suite and a whole run under the thread sanitizer, in a build of its own
+test-tsan: setup build ## The suite and a whole run under the thread sanitizer; Swift 6.3.1 fails to compile it
 	@python3 -B Tests/Torture/torture.py --only data_races
 
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage

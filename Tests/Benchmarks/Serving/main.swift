@@ -18,8 +18,11 @@ let learners = Int(CommandLine.arguments[2])!
 let generation = Int(CommandLine.arguments[3])!
 let asOf: Int64 = (20_000 + Int64(generation)) * 86_400
 let k = 20
-var shards = 16
-while shards * 16_384 < learners { shards *= 2 }
+let shards = {
+    var shards = 16
+    while shards * 16_384 < learners { shards *= 2 }
+    return shards
+}()
 let courses = (0..<16_000).map { "course-" + String(100_000 + $0) }
 let key = RandomKey(seed: 1, purpose: "bench")
 
@@ -117,9 +120,9 @@ try FileSystem.write(SelfCheck.sealed(Array(parameters.utf8)), to: run + "/confi
 for (name, folder) in [
     ("filter-watches", "watched"), ("build-cooccurrence", "cowatch"), ("train-ncf", "ncf"), ("train-glmix", "glmix"),
 ] {
-    try stage(name, folder) { try $0.write(Array("\(name) of \(asOf)".utf8), as: "model.txt") }
+    try stage(name, folder) { output in try output.write(Array("\(name) of \(asOf)".utf8), as: "model.txt") }
 }
-try stage("import-logs", "logs", writeLogs)
+try stage("import-logs", "logs", [:], writeLogs)
 try stage("blend", "blended", ["scale_ratio_ncf": .number(1), "scale_ratio_glmix": .number(1)], writeBlended)
 try stage("export-topk", "topk", ["coverage": .number(0.9)], writeTopK)
-try stage("evaluate", "metrics") { try $0.write(Array("a table\n".utf8), as: "table.txt") }
+try stage("evaluate", "metrics") { output in try output.write(Array("a table\n".utf8), as: "table.txt") }
