@@ -57,7 +57,7 @@ func lists(_ ids: [String]) -> TopLists {
             if !chosen.contains(course) { chosen.append(course) }
         }
         top.lists.courses += chosen
-        top.lists.scores += (0..<k).map { -Float($0) / 8 }
+        top.lists.scores += (0..<k).map { Float(k - $0) / 8 }
         top.lists.offsets.append(top.lists.courses.count)
         top.rungs.append(.towers)
         top.shortness.append(.full)
