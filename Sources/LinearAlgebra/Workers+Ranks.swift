@@ -41,11 +41,18 @@ extension Workers {
     ) {
         if !ranks.areSeveral { return }
         let size = MemoryLayout<Value>.stride
-        let parts = (0..<ranks.count).map { rank in
+        ranks.share(
+            UnsafeMutableRawPointer(base),
+            parts(items, start: start).map { size * $0.lowerBound..<size * $0.upperBound })
+    }
+
+    /// The values that each rank fills.
+    /// - Parameter start: where an item's values begin (and the one's before it end).
+    package func parts(_ items: Int, start: (Int) -> Int) -> [Range<Int>] {
+        (0..<ranks.count).map { rank in
             let own = self.items(items, of: rank)
-            return size * start(own.lowerBound)..<size * start(own.upperBound)
+            return start(own.lowerBound)..<start(own.upperBound)
         }
-        ranks.share(UnsafeMutableRawPointer(base), parts)
     }
 
     /// The tree over `count` parts, cut along the ranks' items.

@@ -14,11 +14,7 @@ struct Meeting {
     mutating func add<Value: BitwiseCopyable>(
         _ base: UnsafeMutablePointer<Value>, items: Int, start: (Int) -> Int
     ) {
-        let parts = (0..<workers.ranks.count).map { rank in
-            let own = workers.items(items, of: rank)
-            return start(own.lowerBound)..<start(own.upperBound)
-        }
-        add(base, parts: parts)
+        add(base, parts: workers.parts(items, start: start))
     }
 
     /// - Parameter parts: values from `base` that each rank has filled.

@@ -371,8 +371,8 @@ final class TowerStep {
     /// The gradients of everything but the tables.
     private func addSmall(to gradient: UnsafeMutablePointer<Float>) {
         let all = isDealt ? workers : Workers(count: 1)
-        all.treeSum(&workspace.learnerSmall, size: workspace.learnerSmall.first?.count ?? 0)
-        all.treeSum(&workspace.courseSmall, size: workspace.courseSmall.first?.count ?? 0)
+        all.treeSum(&workspace.learnerSmall, size: layout.small(.learner).count)
+        all.treeSum(&workspace.courseSmall, size: layout.small(.course).count)
         for (side, sum) in [(TowerLayout.Side.learner, workspace.learnerSmall[0]), (.course, workspace.courseSmall[0])]
         {
             let base = layout.small(side).lowerBound

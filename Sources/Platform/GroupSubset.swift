@@ -9,6 +9,13 @@ extension Moments {
         }
         return result
     }
+
+    /// With learners added, up to so many, who have no moments.
+    package func extended(to learners: Int) -> Moments {
+        var result = self
+        while result.learnerCount < learners { result.offsets.append(courses.count) }
+        return result
+    }
 }
 
 extension AttributeTable {

@@ -7,6 +7,13 @@ package struct CourseSets: Sendable, Equatable {
 
     package init() {}
 
+    /// Courses with a moment before a time.
+    package init(_ moments: Moments, before time: Int64) {
+        for learner in 0..<moments.learnerCount {
+            append(Array(moments.courses[moments.range(learner, from: .min, to: time)]))
+        }
+    }
+
     package var learnerCount: Int { offsets.count - 1 }
     package subscript(learner: Int) -> ArraySlice<UInt32> { courses[offsets[learner]..<offsets[learner + 1]] }
 

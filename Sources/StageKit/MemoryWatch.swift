@@ -23,6 +23,9 @@ enum MemoryWatch {
 }
 
 extension StageName {
+    /// - Throws: `.ioError` if `bytes` more are not to be had, naming what lowers them.
+    func requireMemory(_ bytes: Int) throws { try Memory.require(bytes, for: "\(rawValue) (\(lowersMemory))") }
+
     /// Parameters and options that lower what a stage takes, beside THREADS and run.shards, which lower all.
     var lowersMemory: String {
         switch self {
@@ -32,7 +35,7 @@ extension StageName {
         case .trainGLMix: "fewer glmix.features or glmix.negatives, or glmix.write_examples: false, lower it"
         case .blend: "fewer blend.candidates or blend.max_learners lower it"
         case .exportTopK: "fewer export.formats or a smaller export.k lower it"
-        case .evaluate: "fewer evaluate.cuts or evaluate.baselines lower it"
+        case .evaluate: "fewer evaluate.baselines or evaluate.cutoffs lower it"
         case .prepareRun, .filterWatches, .renderReport, .publishRun: "one shard of learners per thread"
         }
     }

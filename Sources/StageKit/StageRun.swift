@@ -130,9 +130,7 @@ package final class StageRun {
 
     /// Sizes are checked before they are allocated: whoever runs out of memory under Linux is killed without a word.
     /// - Throws: `.ioError` if `bytes` more are not to be had, naming what lowers them.
-    package func requireMemory(_ bytes: Int) throws {
-        try Memory.require(bytes, for: "\(name.rawValue) (\(name.lowersMemory))")
-    }
+    package func requireMemory(_ bytes: Int) throws { try name.requireMemory(bytes) }
 
     fileprivate func endIfMemoryRunsOut() {
         let (name, run, log, isFirst) = (name, run, log, Ranks.world.isFirst)
@@ -192,7 +190,7 @@ package func runStage(_ name: StageName, _ options: StageOptions, _ body: (Stage
     try reportingErrors(name.rawValue, options.talk, run: isFirst ? options.run : nil, isMute: !isFirst) { log in
         try ranks.endingTogether(name, run: options.run, log) {
             let lock = isFirst ? try RunLock(run: options.run, underLauncher: ranks.areSeveral) : nil
-            try Memory.require(leastMemory, for: "\(name.rawValue) (\(name.lowersMemory))")
+            try name.requireMemory(leastMemory)
             // The others join an output that the first has begun.
             if !isFirst { try ranks.requireSameKernels() }
             let stage = try StageRun(name, options, log)

@@ -87,16 +87,13 @@ struct ValidationSet {
         let learners = try inputs.learners(shard)
         let time = inputs.windows.validation
         let moments = inputs.moments[shard].subset(rows)
-        // A course of the context can be no label; what raw history excludes in export is excluded here too.
-        var excluded = CourseSets()
-        for l in 0..<rows.count {
-            excluded.append(Array(moments.courses[moments.range(l, from: .min, to: time)]))
-        }
         return Part(
             rows: rows, ids: rows.map { learners.ids[$0] }, attributes: learners.attributes.subset(rows),
             hashes: rows.map { LearnerHash.of(learners.ids[$0].utf8) },
             effects: try inputs.effects(.fit, shard).subset(rows), vectors: try vectors(inputs, shard, rows),
-            excluded: excluded.union(try inputs.history(shard, before: time).subset(rows)))
+            // A course of the context can be no label; what raw history excludes in export is excluded here too.
+            excluded: CourseSets(moments, before: time)
+                .union(try inputs.history(shard, before: time).subset(rows)))
     }
 
     private static func vectors(_ inputs: BlendInputs, _ shard: Int, _ rows: [Int]) throws -> Matrix {

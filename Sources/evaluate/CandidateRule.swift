@@ -23,15 +23,12 @@ struct CandidateRule: Sendable {
     }
 
     /// What does not compete, for each learner of a shard, eligible or not.
+    /// - Parameter moments: those of the shard, perhaps with empty rows added for learners unknown before T.
     func removed(_ shard: Int, of shards: Int, moments: Moments) throws -> CourseSets {
         let watches = try LogsShards.watches(logs.shard(LogsShards.watches(shard, of: shards)))
         let history = exclusion.exclusions(
             watches, learners: moments.learnerCount, before: time, duration: duration,
             completedFraction: completedFraction)
-        var removed = CourseSets()
-        for learner in 0..<moments.learnerCount {
-            removed.append(Array(history[learner]) + moments.courses[moments.range(learner, from: .min, to: time)])
-        }
-        return removed
+        return CourseSets(moments, before: time).union(history)
     }
 }

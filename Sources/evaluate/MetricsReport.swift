@@ -66,7 +66,8 @@ struct MetricsReport: Codable {
 
     static let afterT =
         "full ranking over all courses eligible at T without those of the learner's history (export.exclude), the same "
-        + "for every model; relevant: courses whose watch time passes the filter in [T, window end); macro average over learners with a relevant course"
+        + "for every model; relevant: courses whose watch time passes the filter in [T, window end); macro average over "
+        + "learners with a relevant course"
     static let noneAfterT = "validation: nothing follows T; out-of-fold lists as of t_v against [t_v, T), half B"
 
     func encoded() throws -> [UInt8] {

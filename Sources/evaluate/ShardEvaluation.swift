@@ -49,13 +49,9 @@ struct Evaluation {
         var result = ShardResult(
             learners: .init(models: models, depths: models.map { _ in depth }),
             longest: models.map { _ in 0 })
-        var removed = try candidates.removed(shard, of: after.shards, moments: moments)
-        // A learner who appears only after T has an empty row of moments, and of nothing removed.
-        var extended = moments
-        while extended.learnerCount < labels.ids.count {
-            extended.offsets.append(moments.courses.count)
-            removed.append([])
-        }
+        // A learner who appears only after T has an empty row of moments.
+        let extended = moments.extended(to: labels.ids.count)
+        let removed = try candidates.removed(shard, of: after.shards, moments: extended)
         let scorers = baselines.map { baselineModels.scorer($0.baseline, shard: shard, moments: extended) }
         var maker = ListMaker(eligible: candidates.eligible, depth: depth)
         var shown: [(slices: [String], lists: [[UInt32]])] = []

@@ -110,19 +110,14 @@ private struct VariantEvaluation {
     }
 
     func shard(_ shard: Int) throws -> MetricsShards.LearnerMetrics {
-        var moments = try WatchedShards.moments(watched.shard(WatchedShards.moments(shard, of: after.shards)))
         let labels = try after.labels(shard, from: model.time, to: end)
-        var removed = try candidates.removed(shard, of: after.shards, moments: moments)
-        // A learner who appears only after T has an empty row of moments, and of nothing removed.
-        while moments.learnerCount < labels.ids.count {
-            moments.offsets.append(moments.courses.count)
-            removed.append([])
-        }
+        // A learner who appears only after T has an empty row of moments, and 0 for a vector.
+        let moments = try WatchedShards.moments(watched.shard(WatchedShards.moments(shard, of: after.shards)))
+            .extended(to: labels.ids.count)
+        let removed = try candidates.removed(shard, of: after.shards, moments: moments)
         var vectors = try NCFShards.learnerVectors(ncf, .refit, shard, of: after.shards)
-        let unknown = labels.ids.count - vectors.rows
-        vectors = Matrix(
-            rows: labels.ids.count, columns: vectors.columns,
-            values: vectors.values + [Float](repeating: 0, count: unknown * vectors.columns))
+        vectors.values += [Float](repeating: 0, count: (labels.ids.count - vectors.rows) * vectors.columns)
+        vectors.rows = labels.ids.count
         let scorer = NCFScorer(model, moments: moments, learnerVectors: vectors, workers: Workers(count: 1))
         var maker = ListMaker(eligible: candidates.eligible, depth: depth)
         var rows = MetricsShards.LearnerMetrics(models: [name], depths: [depth])

@@ -245,9 +245,7 @@ func denseGram(
 
 /// Calls `body` with consecutive blocks of 0..<count, in parallel.
 func forBlocks(_ count: Int, _ workers: Workers, block: Int = DesignMatrix.rowBlock, _ body: (Range<Int>) -> Void) {
-    workers.forEach((count + block - 1) / block) { index in
-        body(index * block..<min(count, (index + 1) * block))
-    }
+    workers.forEach(blockCount(count, block)) { body(rows(ofBlock: $0, count, block)) }
 }
 
 /// The same where `body` fills `out`, 0..<count: each rank's own blocks, and then on every rank the others'.
@@ -255,23 +253,29 @@ func fillBlocks(
     _ out: UnsafeMutablePointer<Double>, _ count: Int, _ workers: Workers, block: Int = DesignMatrix.rowBlock,
     _ body: (Range<Int>) -> Void
 ) {
-    let blocks = (count + block - 1) / block
-    workers.forEachOwn(blocks) { body($0 * block..<min(count, ($0 + 1) * block)) }
-    workers.share(out, items: blocks) { min(count, $0 * block) }
+    workers.forEachOwn(blockCount(count, block)) { body(rows(ofBlock: $0, count, block)) }
+    shareBlocks(out, count, workers, block: block)
+}
+
+/// Completes on every rank what each has filled of its own blocks of 0..<count.
+func shareBlocks(
+    _ out: UnsafeMutablePointer<Double>, _ count: Int, _ workers: Workers, block: Int = DesignMatrix.rowBlock
+) {
+    workers.share(out, items: blockCount(count, block)) { min(count, $0 * block) }
 }
 
 /// Sum of what `body` returns for the blocks of 0..<count, over the tree of block numbers.
 func blockSum(_ count: Int, _ workers: Workers, _ body: (Range<Int>) -> Double) -> Double {
-    treeSum(workers.map(blockCount(count)) { body(rowBlock($0, count)) })
+    treeSum(workers.map(blockCount(count)) { body(rows(ofBlock: $0, count)) })
 }
 
 /// The same, each rank its own blocks.
 func dealtBlockSum(_ count: Int, _ workers: Workers, _ body: (Range<Int>) -> Double) -> Double {
-    treeSum(workers.dealtRows(blockCount(count), width: 1) { [body(rowBlock($0, count))] }.map { $0[0] })
+    treeSum(workers.dealtRows(blockCount(count), width: 1) { [body(rows(ofBlock: $0, count))] }.map { $0[0] })
 }
 
-func blockCount(_ count: Int) -> Int { (count + DesignMatrix.rowBlock - 1) / DesignMatrix.rowBlock }
+private func blockCount(_ count: Int, _ block: Int = DesignMatrix.rowBlock) -> Int { (count + block - 1) / block }
 
-private func rowBlock(_ index: Int, _ count: Int) -> Range<Int> {
-    index * DesignMatrix.rowBlock..<min(count, (index + 1) * DesignMatrix.rowBlock)
+private func rows(ofBlock index: Int, _ count: Int, _ block: Int = DesignMatrix.rowBlock) -> Range<Int> {
+    index * block..<min(count, (index + 1) * block)
 }

@@ -28,14 +28,7 @@ final class RowLosses {
                 let sum = dealtBlockSum(count, workers) { rows in
                     let at = rows.lowerBound
                     func sum(_ z: UnsafePointer<Double>) -> Double {
-                        labels.withUnsafeBufferPointer { labels in
-                            weights.withUnsafeBufferPointer { weights in
-                                LogisticRows.evaluate(
-                                    rows.count, z, positive: labels.baseAddress! + at,
-                                    weights: weights.baseAddress! + at, first: first.baseAddress! + at,
-                                    second: second.baseAddress! + at)
-                            }
-                        }
+                        evaluate(rows, z, first: first.baseAddress! + at, second: second.baseAddress! + at)
                     }
                     guard let offsets else { return z.withUnsafeBufferPointer { sum($0.baseAddress! + at) } }
                     return withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) { moved in
@@ -43,9 +36,7 @@ final class RowLosses {
                         return sum(moved.baseAddress!)
                     }
                 }
-                for out in [first, second] where count > 0 {
-                    workers.share(out.baseAddress!, items: blockCount(count)) { min(count, $0 * DesignMatrix.rowBlock) }
-                }
+                for out in [first, second] where count > 0 { shareBlocks(out.baseAddress!, count, workers) }
                 return sum
             }
         }
@@ -53,14 +44,21 @@ final class RowLosses {
 
     /// Σ w·ℓ of some rows alone, without the derivatives. z: one per row of these.
     func value(_ rows: Range<Int>, _ z: UnsafePointer<Double>) -> Double {
-        let at = rows.lowerBound
-        return withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * rows.count) { unused in
-            labels.withUnsafeBufferPointer { labels in
-                weights.withUnsafeBufferPointer { weights in
-                    LogisticRows.evaluate(
-                        rows.count, z, positive: labels.baseAddress! + at, weights: weights.baseAddress! + at,
-                        first: unused.baseAddress!, second: unused.baseAddress! + rows.count)
-                }
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * rows.count) { unused in
+            evaluate(rows, z, first: unused.baseAddress!, second: unused.baseAddress! + rows.count)
+        }
+    }
+
+    /// z, first and second: one per row of these.
+    private func evaluate(
+        _ rows: Range<Int>, _ z: UnsafePointer<Double>, first: UnsafeMutablePointer<Double>,
+        second: UnsafeMutablePointer<Double>
+    ) -> Double {
+        labels.withUnsafeBufferPointer { labels in
+            weights.withUnsafeBufferPointer { weights in
+                LogisticRows.evaluate(
+                    rows.count, z, positive: labels.baseAddress! + rows.lowerBound,
+                    weights: weights.baseAddress! + rows.lowerBound, first: first, second: second)
             }
         }
     }
