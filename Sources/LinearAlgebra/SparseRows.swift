@@ -50,6 +50,31 @@ package struct SparseRows: Sendable, Equatable {
         return SparseRows(columnCount: rowCount, offsets: starts, columns: outColumns, values: outValues)
     }
 
+    /// Rows in another order, some of them several times or never.
+    /// - Parameters:
+    ///   - rows: the old row of each new one.
+    ///   - starts: where each new row starts, and the end.
+    package func gathered(_ rows: [UInt32], starts: [Int], _ workers: Workers) -> SparseRows {
+        var columns = [UInt32](filledLater: starts.last!)
+        var values = [Float](filledLater: starts.last!)
+        let block = 8192
+        columns.withUnsafeMutableBufferPointer { columns in
+            values.withUnsafeMutableBufferPointer { values in
+                let (columns, values) = (columns.baseAddress, values.baseAddress)
+                workers.forEach((rows.count + block - 1) / block) { item in
+                    for i in item * block..<min(rows.count, (item + 1) * block) {
+                        let from = range(Int(rows[i]))
+                        for (k, at) in from.enumerated() {
+                            columns![starts[i] + k] = self.columns[at]
+                            values![starts[i] + k] = self.values[at]
+                        }
+                    }
+                }
+            }
+        }
+        return SparseRows(columnCount: columnCount, offsets: starts, columns: columns, values: values)
+    }
+
     /// Columns of the dense matrix of `multiply` are a multiple of this.
     package static let lane = 16
 

@@ -67,7 +67,7 @@ final class Names {
         if let said = shard.metadata["codes." + column] {
             return said == "courses" ? .courses : said == "learners" ? .learners : .dictionary(said)
         }
-        if courseColumns.contains(column) { return .courses }
+        if courseColumns.contains(column) || column.hasSuffix(".course") { return .courses }
         if column == "learner" { return .learners }
         if column.hasPrefix("attribute.") && ["courses", "learners"].contains(shard.kind) {
             return .dictionary("\(shard.kind).\(column.dropFirst("attribute.".count))")

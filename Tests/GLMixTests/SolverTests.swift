@@ -141,6 +141,21 @@ import Testing
         }
     }
 
+    /// Rows of the joint finish are copied into the entities' order as far as there is room, all, some or none of them.
+    @Test func rowsGatheredOrWhereTheyAreGiveTheSameBits() throws {
+        let data = planted(rows: 900)
+        var both = threeCoordinates
+        both[1].bags = ["course", "pair"]  // rows that are shared, and rows of their own
+        var descent = CoordinateDescent()
+        let gathered = try descent.fit(data, both, workers: Workers(count: 2))
+        for room in [0, 40_000] {
+            descent.mostRowBytes = room
+            let inPlace = try descent.fit(data, both, workers: Workers(count: 2))
+            #expect(inPlace.model == gathered.model, "\(room) bytes")
+            #expect(inPlace.trace == gathered.trace, "\(room) bytes")
+        }
+    }
+
     @Test func sameBitsForAnyNumberOfThreadsWithEverything() throws {
         // elastic net, variances, a prior, rows left out, a segment, penalties searched
         let data = segmented(rows: 9000)

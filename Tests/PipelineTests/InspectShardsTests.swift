@@ -86,6 +86,18 @@ import Testing
             }
             try output.commit(manifest)
         }
+
+        /// What a model alone would recommend to the learners of the first shard.
+        func writeBlended() throws {
+            let output = try StageOutput(run: path, stage: "blended")
+            var manifest = Manifest(
+                stage: "blend", release: "9.9.9", config: "dddd", asOf: 1_000_000, newestEvent: 999_999)
+            manifest.catalogue = "cccc"
+            var single = ShardBuilder(kind: "single", rows: 2)
+            single.add("glmix.course", Ragged(offsets: [Int64(0), 2, 2], values: [UInt32(2), 0]))
+            try place(single, ShardName.of("single", 0, of: 2), output, manifest)
+            try output.commit(manifest)
+        }
     }
 
     private func inspect(_ arguments: String...) throws -> Outcome {
@@ -123,6 +135,14 @@ import Testing
                 {"learner": "eve", "course": ["b"], "time": ["1970-01-02T01:00:00Z"]}
 
                 """)
+    }
+
+    @Test func catSpellsOutTheListsOfEachModel() throws {
+        let run = try Run()
+        defer { run.remove() }
+        try run.writeBlended()
+        let outcome = try inspect("cat", run.path + "/blended/single")
+        #expect(outcome.output == "learner,glmix.course\nann,c|a\nbob,\n", "\(outcome.errors)")
     }
 
     @Test func catEscapesForEachFormat() throws {

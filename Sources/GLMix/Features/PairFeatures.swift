@@ -9,6 +9,8 @@ struct PairFeatures {
     let courses: SparseRows
     /// One per match: the learner's values as course codes with their 1/√n, and the course's codes, ascending.
     let matches: [(left: SparseRows, right: SparseRows)]
+    /// Where each cross's two columns lie in the learner and course bags.
+    private let crosses: [(base: Int, learner: Range<Int>, course: Range<Int>)]
 
     /// - Parameters learners, courses: the bags' rows. learnerTable, courseTable: what they were made from.
     init(
@@ -16,6 +18,10 @@ struct PairFeatures {
         courseTable: AttributeTable
     ) {
         (self.space, self.learners, self.courses) = (space, learners, courses)
+        crosses = space.crosses.map {
+            let (u, v) = (space.learner[$0.learner], space.course[$0.course])
+            return ($0.base, u.base..<u.base + u.count, v.base..<v.base + v.count)
+        }
         matches = space.matches.map { match in
             (
                 Self.codes(learnerTables.map { ($0.columns[match.learnerColumn], $0.rows) }) { code in
@@ -53,15 +59,11 @@ struct PairFeatures {
     /// Appends the pair's features, ascending.
     @inline(__always)
     func append(learner: Int, course: Int, to columns: inout [UInt32], _ values: inout [Float]) {
-        for cross in space.crosses {
-            let (u, v) = (space.learner[cross.learner], space.course[cross.course])
-            for a in learners.range(learner) {
-                let left = Int(learners.columns[a]) - u.base
-                if left < 0 || left >= u.count { continue }
-                for b in courses.range(course) {
-                    let right = Int(courses.columns[b]) - v.base
-                    if right < 0 || right >= v.count { continue }
-                    columns.append(UInt32(cross.base + left * v.count + right))
+        for cross in crosses {
+            for a in learners.range(learner) where cross.learner.contains(Int(learners.columns[a])) {
+                let base = cross.base + (Int(learners.columns[a]) - cross.learner.lowerBound) * cross.course.count
+                for b in courses.range(course) where cross.course.contains(Int(courses.columns[b])) {
+                    columns.append(UInt32(base + Int(courses.columns[b]) - cross.course.lowerBound))
                     values.append(learners.values[a] * courses.values[b])
                 }
             }

@@ -19,7 +19,10 @@ extension GLMixModel {
     package func strongest(_ limit: Int) -> [StrongCoefficient] {
         coordinates.indices.flatMap { k -> [StrongCoefficient] in
             let (own, deviations) = (coefficients[k], variances.isEmpty ? nil : variances[k])
-            let best = own.values.indices.sorted {
+            var nearly = TopSelection(k: limit)  // rounds, which keeps the order
+            for at in own.values.indices { nearly.offer(Float(abs(own.values[at])), Int32(clamping: at)) }
+            let bound = nearly.threshold
+            let best = own.values.indices.filter { Float(abs(own.values[$0])) >= bound }.sorted {
                 abs(own.values[$0]) > abs(own.values[$1]) || abs(own.values[$0]) == abs(own.values[$1]) && $0 < $1
             }
             return best.prefix(limit).map { at in

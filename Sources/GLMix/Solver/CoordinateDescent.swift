@@ -47,6 +47,8 @@ package struct CoordinateDescent: Sendable {
     package var tolerance = 1e-6
     package var jointFinish = true
     package var variances = VarianceKind.none
+    /// Bytes that random effects may take to lay out their rows for the many passes of the joint finish.
+    package var mostRowBytes = 1 << 30
     /// Seeds the choice of rows under `max_rows`.
     package var seed: UInt64 = 1
     /// Called with (pass, coordinate number or −1 for the joint finish, F) after each coordinate, and first, when the data
@@ -115,7 +117,7 @@ package struct CoordinateDescent: Sendable {
 
     /// Returns the margins of the result, one per example.
     private func finish(_ state: FitState, _ trace: inout FitTrace) -> [Double] {
-        let joint = JointObjective(state, tolerance: tolerance)
+        let joint = JointObjective(state, tolerance: tolerance, mostRowBytes: mostRowBytes)
         let outcome = joint.minimise()
         precondition(
             outcome.value <= trace.objectives.last! * (1 + 1e-9), "the joint objective rose in the joint finish")

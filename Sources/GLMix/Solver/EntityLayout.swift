@@ -8,7 +8,7 @@ import Platform
 struct EntityLayout: Sendable {
     let bags: [FeatureBag]
     /// The same; row numbers of a shared table in the order of `fitted.rows`, so that passes read them in turn.
-    private let fittedBags: [FeatureBag]
+    private var fittedBags: [FeatureBag]
     /// Features of the coordinate (its bags side by side), the intercept (last) included.
     let featureCount: Int
     /// All rows of each entity.
@@ -55,6 +55,24 @@ struct EntityLayout: Sendable {
     }
 
     var entityCount: Int { fitted.count }
+
+    /// Copies rows that entities share or that lie in another order into the order of `fitted.rows`, so that passes read
+    /// memory in turn: worth the copy where there are many of them. Values, and so results, are the same.
+    /// - Parameter room: bytes that copies may take; what they take is subtracted. A bag without room stays where it is.
+    mutating func gatherRows(room: inout Int, _ workers: Workers) {
+        let own = (0..<UInt32(fitted.rows.count)).map { $0 }
+        for b in bags.indices {
+            let rowOf = fittedBags[b].rowOf ?? fitted.rows
+            let table = bags[b].table
+            var starts = [0]
+            starts.reserveCapacity(rowOf.count + 1)
+            for row in rowOf { starts.append(starts.last! + table.range(Int(row)).count) }
+            if 8 * (starts.last! + starts.count) > room { continue }
+            room -= 8 * (starts.last! + starts.count)
+            fittedBags[b] = FeatureBag(
+                name: bags[b].name, table: table.gathered(rowOf, starts: starts, workers), rowOf: own)
+        }
+    }
 
     func range(_ entity: Int) -> Range<Int> { offsets[entity]..<offsets[entity + 1] }
 

@@ -35,8 +35,10 @@ final class JointObjective: NewtonObjective {
         var estimatedGap: Double
     }
 
-    init(_ state: FitState, tolerance: Double) {
+    init(_ state: FitState, tolerance: Double, mostRowBytes: Int) {
         self.state = state
+        var room = mostRowBytes
+        for case .random(let effect) in state.parts { effect.gatherRows(room: &room) }
         self.tolerance = tolerance
         var bases = [0]
         var free: Int?

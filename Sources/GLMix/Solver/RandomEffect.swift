@@ -6,7 +6,7 @@ import Platform
 /// own rows. Several ranks share the entities out; then each knows all.
 final class RandomEffect {
     let coordinate: Coordinate
-    let layout: EntityLayout
+    private(set) var layout: EntityLayout
     /// One per feature of each entity.
     private(set) var values: [Double]
     private let examples: Examples
@@ -28,6 +28,11 @@ final class RandomEffect {
         shared = SharedRows.matrix(layout, exampleCount: examples.count)
         values = [Double](zeros: layout.features.count)
         alpha = [Double](zeros: layout.fitted.rows.count)
+    }
+
+    /// Prepares for many passes (`EntityLayout.gatherRows`).
+    func gatherRows(room: inout Int) {
+        if shared == nil { layout.gatherRows(room: &room, workers) }
     }
 
     var coefficients: Coefficients {
