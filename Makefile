@@ -114,6 +114,10 @@ bench: setup build ## A generated platform of 200,000 learners × 16,000 courses
 bench-data: setup build ## import-logs against pyarrow, co-watch similarity against sparse_dot_topn
 	@Tests/Benchmarks/data-path.sh
 
+bench-growth: setup build ## Seconds, memory and bytes of the stages at 20,000, 200,000 and 3,800,000 learners; draws docs/growth.svg
+	@[ -x .venv-bench/bin/python ] || python3 -m venv .venv-bench; .venv-bench/bin/pip -q install matplotlib
+	@.venv-bench/bin/python -B Tests/Benchmarks/growth.py $(OUT) $(ARGUMENTS)
+
 bench-glmix: setup build ## GLMix's solvers against LIBLINEAR, PyTorch and SciPy (about 2 GB of memory and disk)
 	@Tools/bench-glmix
 
@@ -161,7 +165,7 @@ clean-run: ## Remove the run folder of RUN
 
 .PHONY: help all setup build test status recommend inspect report history lint format docs clean clean-run
 .PHONY: backtest compare leak-check distributed-test torture torture-short torture-long fuzz test-tsan
-.PHONY: bench bench-ranks bench-data bench-glmix bench-ncf bench-topk bench-serving dist dist-test
+.PHONY: bench bench-growth bench-ranks bench-data bench-glmix bench-ncf bench-topk bench-serving dist dist-test
 .PHONY: run stages install-bin locked-run locked-stages locked-stage prepared dag finish $(STAGES)
 
 # The rest works under the lock or on files.

@@ -65,11 +65,12 @@ struct EntriesByColumn {
 
     /// out[c] += Σ coefficient·gradient[learner] over the entries of column c.
     func gather(
-        _ columns: Range<Int>, _ gradient: UnsafePointer<Float>, width: Int, into out: UnsafeMutablePointer<Float>
+        _ columns: UnsafeBufferPointer<UInt32>, _ gradient: UnsafePointer<Float>, width: Int,
+        into out: UnsafeMutablePointer<Float>
     ) {
         learners.withUnsafeBufferPointer { learners in
             coefficients.withUnsafeBufferPointer { coefficients in
-                for column in columns where !isEmpty(column) {
+                for column in columns.lazy.map({ Int($0) }) where !isEmpty(column) {
                     let (start, end) = (offsets[column], offsets[column + 1])
                     Vector.addRows(
                         end - start, learners.baseAddress! + start, slot: nil, coefficients.baseAddress! + start,
@@ -81,10 +82,11 @@ struct EntriesByColumn {
 
     /// What attention's keys pass on to the rows, after its way back: out[c] += Σ over the entries of column c.
     func gather(
-        _ columns: Range<Int>, _ attention: Attention, _ inputs: LearnerInputs, into out: UnsafeMutablePointer<Float>
+        _ columns: UnsafeBufferPointer<UInt32>, _ attention: Attention, _ inputs: LearnerInputs,
+        into out: UnsafeMutablePointer<Float>
     ) {
         let (long, short) = (inputs.attention(.long), inputs.attention(.short))
-        for column in columns where !isEmpty(column) {
+        for column in columns.lazy.map({ Int($0) }) where !isEmpty(column) {
             var (toLong, toShort): (Float, Float) = (0, 0)
             for at in offsets[column]..<offsets[column + 1] {
                 toLong += long[Int(places[at])]

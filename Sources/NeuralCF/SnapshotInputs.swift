@@ -6,6 +6,9 @@ import Platform
 final class SnapshotInputs: Sendable {
     let rows: SparseRows
     let transposed: SparseRows
+    /// All courses, those with common neighbours near each other: products that go through rows in this order find most of
+    /// the table in the cache. It is a depth-first walk, always on to the strongest neighbour not yet seen.
+    let walk: [UInt32]
 
     /// - Parameter similarity: C × C with the diagonal; nil before the first snapshot: the diagonal alone.
     init(_ similarity: SparseRows?, courseCount: Int) {
@@ -22,27 +25,52 @@ final class SnapshotInputs: Sendable {
         }
         self.rows = rows
         transposed = rows.transposed()
+        walk = Self.walk(rows)
     }
 
-    /// out[k] = (normalised row courses[k])·table + bias; `out` has room for courses.count × width.
+    private static func walk(_ rows: SparseRows) -> [UInt32] {
+        var order: [UInt32] = []
+        order.reserveCapacity(rows.rowCount)
+        var isSeen = [Bool](repeating: false, count: rows.rowCount)
+        var path: [Int] = []
+        func visit(_ course: Int) {
+            isSeen[course] = true
+            order.append(UInt32(course))
+            path.append(course)
+        }
+        for first in 0..<rows.rowCount where !isSeen[first] {
+            visit(first)
+            while let course = path.last {
+                let unseen = rows.range(course).lazy.filter { !isSeen[Int(rows.columns[$0])] }
+                if let next = unseen.max(by: { rows.values[$0] < rows.values[$1] }) {
+                    visit(Int(rows.columns[next]))
+                } else {
+                    path.removeLast()
+                }
+            }
+        }
+        return order
+    }
+
+    /// out[slot[c]] = (normalised row c)·table + bias for some courses c.
     func project(
-        _ courses: UnsafeBufferPointer<UInt32>, table: UnsafePointer<Float>, bias: UnsafePointer<Float>?, width: Int,
-        into out: UnsafeMutablePointer<Float>
+        _ courses: UnsafeBufferPointer<UInt32>, slot: UnsafePointer<Int32>, table: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>?, width: Int, into out: UnsafeMutablePointer<Float>
     ) {
-        for (k, course) in courses.enumerated() {
-            let target = out + k * width
+        for course in courses {
+            let target = out + Int(slot[Int(course)]) * width
             if let bias { target.update(from: bias, count: width) } else { target.update(repeating: 0, count: width) }
             rows.addRow(Int(course), of: table, width: width, to: target)
         }
     }
 
-    /// gradient[r] += Σ_c (normalised row c)[r]·upstream[slot[c]] for table rows r of a block; slot < 0 is left out.
+    /// gradient[r] += Σ_c (normalised row c)[r]·upstream[slot[c]] for some table rows r; slot < 0 is left out.
     func backProject(
-        _ tableRows: Range<Int>, slot: UnsafePointer<Int32>, upstream: UnsafePointer<Float>, width: Int,
-        into gradient: UnsafeMutablePointer<Float>
+        _ tableRows: UnsafeBufferPointer<UInt32>, slot: UnsafePointer<Int32>, upstream: UnsafePointer<Float>,
+        width: Int, into gradient: UnsafeMutablePointer<Float>
     ) {
         for r in tableRows {
-            transposed.addRow(r, slot: slot, of: upstream, width: width, to: gradient + r * width)
+            transposed.addRow(Int(r), slot: slot, of: upstream, width: width, to: gradient + Int(r) * width)
         }
     }
 }

@@ -75,6 +75,27 @@ final class TowerStep {
         workers.forEach(own.count) { body(TowerBatch.rows(own.lowerBound + $0, count, size)) }
     }
 
+    /// The same, but course by course in the order of the snapshot's walk: `body` gets some of the courses and all slots.
+    /// - Parameter slots: row of each course among `count`; −1: it has none.
+    private func forEachDealtCourse(
+        _ count: Int, _ slots: [Int32], _ body: (UnsafeBufferPointer<UInt32>, UnsafePointer<Int32>) -> Void
+    ) {
+        let size = TowerTrainer.courseBlock
+        let own = isDealt ? workers.own((count + size - 1) / size) : 0..<(count + size - 1) / size
+        let rows = own.lowerBound * size..<own.upperBound * size
+        let courses = batch.snapshot.walk.filter { rows.contains(Int(slots[Int($0)])) }
+        courses.withUnsafeBufferPointer { courses in
+            slots.withUnsafeBufferPointer { slots in
+                forEachBlock(courses.count, size) { _, part in
+                    body(UnsafeBufferPointer(rebasing: courses[part]), slots.baseAddress!)
+                }
+            }
+        }
+    }
+
+    /// Every course's own number, as slots.
+    private var everyCourse: [Int32] { (0..<Int32(layout.courseCount)).map { $0 } }
+
     /// `count` rows that were computed in dealt blocks are to be completed by the next `meet`.
     private func share(_ rows: UnsafeMutablePointer<Float>, _ count: Int, _ width: Int) {
         if !isDealt { return }
@@ -87,14 +108,11 @@ final class TowerStep {
     /// Course tower of every candidate, and the projected co-watch rows of the learner tower.
     func forwardCourses() {
         let (width, table, bias) = (layout.width, tensor("course.table"), tensor("course.bias"))
-        candidates.courses.withUnsafeBufferPointer { list in
-            forEachDealtBlock(candidates.count) { rows in
-                batch.snapshot.project(
-                    UnsafeBufferPointer(rebasing: list[rows]), table: table, bias: bias, width: width,
-                    into: courses.layers[0].start + rows.lowerBound * width)
-                coursePass.forward(rows, courses, weights: weights)
-            }
+        forEachDealtCourse(candidates.count, candidates.slots) { list, slots in
+            batch.snapshot.project(
+                list, slot: slots, table: table, bias: bias, width: width, into: courses.layers[0].start)
         }
+        forEachDealtBlock(candidates.count) { coursePass.forward($0, courses, weights: weights) }
         share(courses.unit.start, candidates.count, layout.embedding)
         if isCoWatch { projectRows() }
         meet()
@@ -105,14 +123,10 @@ final class TowerStep {
     }
 
     private func projectRows() {
-        let all = (0..<layout.courseCount).map { UInt32($0) }
         let (width, learnerTable) = (layout.width, tensor("learner.table"))
-        all.withUnsafeBufferPointer { all in
-            forEachDealtBlock(layout.courseCount) { rows in
-                batch.snapshot.project(
-                    UnsafeBufferPointer(rebasing: all[rows]), table: learnerTable, bias: nil, width: width,
-                    into: workspace.projected.start + rows.lowerBound * width)
-            }
+        forEachDealtCourse(layout.courseCount, everyCourse) { list, slots in
+            batch.snapshot.project(
+                list, slot: slots, table: learnerTable, bias: nil, width: width, into: workspace.projected.start)
         }
         share(workspace.projected.start, layout.courseCount, width)
     }
@@ -387,19 +401,19 @@ final class TowerStep {
     /// Adds the gradients of learners' first layers to the rows of what they watched; rows of co-watch begin at 0.
     private func gather(_ entries: EntriesByColumn, into target: UnsafeMutablePointer<Float>) {
         let width = layout.width
-        forEachDealtBlock(layout.courseCount) { rows in
-            if isCoWatch { (target + rows.lowerBound * width).update(repeating: 0, count: rows.count * width) }
-            entries.gather(rows, learners.firstGradient.start, width: width, into: target)
-            if let attention { entries.gather(rows, attention, batch.inputs, into: target) }
+        forEachDealtCourse(layout.courseCount, everyCourse) { list, _ in
+            if isCoWatch { for c in list { (target + Int(c) * width).update(repeating: 0, count: width) } }
+            entries.gather(list, learners.firstGradient.start, width: width, into: target)
+            if let attention { entries.gather(list, attention, batch.inputs, into: target) }
         }
         share(target, layout.courseCount, width)
     }
 
     private func backProject(slots: [Int32], _ upstream: FloatBuffer, into table: UnsafeMutablePointer<Float>) {
         slots.withUnsafeBufferPointer { slots in
-            forEachDealtBlock(layout.courseCount) { rows in
+            forEachDealtCourse(layout.courseCount, everyCourse) { list, _ in
                 batch.snapshot.backProject(
-                    rows, slot: slots.baseAddress!, upstream: upstream.start, width: layout.width, into: table)
+                    list, slot: slots.baseAddress!, upstream: upstream.start, width: layout.width, into: table)
             }
         }
         share(table, layout.courseCount, layout.width)

@@ -56,16 +56,17 @@ package final class TowersAtTime: Sendable {
     ) -> FloatBuffer {
         let layout = towers.layout
         let out = FloatBuffer(layout.courseCount * layout.width)
-        let all = (0..<layout.courseCount).map { UInt32($0) }
+        let everyCourse = (0..<Int32(layout.courseCount)).map { $0 }
         let (table, offset) = (layout.tensor("\(side).table")!.offset, layout.tensor("\(side).bias")!.offset)
         towers.weights.withUnsafeBufferPointer { weights in
-            all.withUnsafeBufferPointer { all in
-                let start = weights.baseAddress!
-                forEachBlock(all.count, TowerTrainer.courseBlock, workers) { rows in
-                    inputs.project(
-                        UnsafeBufferPointer(rebasing: all[rows]), table: start + table,
-                        bias: bias ? start + offset : nil, width: layout.width,
-                        into: out.start + rows.lowerBound * layout.width)
+            inputs.walk.withUnsafeBufferPointer { walk in
+                everyCourse.withUnsafeBufferPointer { slots in
+                    let start = weights.baseAddress!
+                    forEachBlock(walk.count, TowerTrainer.courseBlock, workers) { part in
+                        inputs.project(
+                            UnsafeBufferPointer(rebasing: walk[part]), slot: slots.baseAddress!, table: start + table,
+                            bias: bias ? start + offset : nil, width: layout.width, into: out.start)
+                    }
                 }
             }
         }
