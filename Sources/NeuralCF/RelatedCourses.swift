@@ -68,10 +68,17 @@ package struct RelatedCourses: Sendable, Equatable {
             for value in values { holders[value, default: []].append(course) }
         }
         var share = Share(neighbours: 0, baseRate: 0, courses: 0)
+        var countedFor = [Int](repeating: -1, count: codes.count)
         for (course, values) in codes.enumerated() where !values.isEmpty && !rows.range(course).isEmpty {
             let range = rows.range(course)
             let same = range.count { at in codes[Int(rows.columns[at])].contains { values.contains($0) } }
-            let alike = Set(values.flatMap { holders[$0] ?? [] }).count - 1
+            var alike = -1  // the course itself
+            for value in values {
+                for other in holders[value]! where countedFor[other] != course {
+                    countedFor[other] = course
+                    alike += 1
+                }
+            }
             share.neighbours += Double(same) / Double(range.count)
             share.baseRate += Double(alike) / Double(max(codes.count - 1, 1))
             share.courses += 1

@@ -157,8 +157,8 @@ final class TowerStep {
         }
     }
 
-    /// Runs the learner tower forward, `body` (rows, scratch, group, whether it is the group's first block), which must
-    /// leave the gradient of the learners' embeddings and return its loss, and the tower backward.
+    /// Builds learner inputs, runs the learner tower forward, `body` (rows, scratch, group, whether it is the group's first
+    /// block), which must leave the gradient of the learners' embeddings and return its loss, and the tower backward.
     func forEachLearnerBlock(_ body: (Range<Int>, BlockScratch, Int, Bool) -> Double) -> Double {
         TowerWorkspace.clear(&workspace.learnerSmall, parts: groups, count: layout.small(.learner).count)
         var losses = [Double](repeating: 0, count: groups)
@@ -168,8 +168,10 @@ final class TowerStep {
                 workers.forEach(own.count, scratch: borrowBlock) { loan, index in
                     let group = own.lowerBound + index
                     let (first, end) = (group * blocks / groups, (group + 1) * blocks / groups)
+                    var builder = batch.inputBuilder()
                     for block in first..<end {
                         let rows = TowerBatch.rows(block, batch.examples.count, FusedLoss.rows)
+                        batch.fillInputs(rows, &builder)
                         forwardTower(rows)
                         losses[group] += body(rows, loan.item, group, block == first)
                         small[group].withUnsafeMutableBufferPointer {
@@ -183,15 +185,18 @@ final class TowerStep {
         return treeSum(losses)
     }
 
-    /// What the course side needs of every learner: the gradient of its first layer, to go to the table of courses, and
-    /// the sums over a rank's own groups.
+    /// What the course side needs of every learner: its input and the gradient of its first layer, to go to the table of
+    /// courses, and the sums over a rank's own groups.
     private func shareLearners(_ losses: inout [Double]) {
         forEachBlock(candidates.count, TowerTrainer.courseBlock) { _, rows in addGroups(tree.own, rows) }
         losses.withUnsafeMutableBufferPointer { losses in
             due.add(losses.baseAddress!, items: groups) { $0 }
-            due.add(learners.firstGradient.start, items: groups) { group in
-                min(group * blocks / groups * FusedLoss.rows, batch.examples.count) * layout.width
-            }
+            func firstRow(_ group: Int) -> Int { min(group * blocks / groups * FusedLoss.rows, batch.examples.count) }
+            due.add(learners.firstGradient.start, items: groups) { firstRow($0) * layout.width }
+            let inputs = batch.inputs
+            due.add(inputs.counts.start, items: groups, start: firstRow)
+            due.add(inputs.columns.start, items: groups) { inputs.starts[firstRow($0)] }
+            due.add(inputs.coefficients.start, items: groups) { inputs.starts[firstRow($0)] }
             let packed = workspace.packed
             shareGroups(workspace.courseGradients, packed.paddedCount * packed.depth)
             if !outputBias.isEmpty { shareGroups(workspace.biasGradients, packed.paddedCount) }

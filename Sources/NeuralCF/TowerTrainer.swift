@@ -151,51 +151,33 @@ struct PublicationOrder: Sendable {
     }
 }
 
-/// The examples of a step with their hidden moments drawn and their learner inputs built.
+/// The examples of a step.
 struct TowerBatch {
     let examples: [Example]
     let snapshot: SnapshotInputs
+    /// Filled by `fillInputs`.
     let inputs: LearnerInputs
     /// Courses of each example's labels.
     let labels: [[UInt32]]
     /// Courses that are no candidates: the whole context, hidden moments included.
     let contexts: [[UInt32]]
     let wideContext: [ResolvedExample]
+    private let trainer: TowerTrainer
+    private let epoch: Int
+    private let hideKey: RandomKey
 
     init(_ step: EpochSchedule.Step, epoch: Int, trainer: TowerTrainer) {
-        let (parameters, data) = (trainer.parameters, trainer.data)
-        let examples = step.examples
-        let snapshot = trainer.inputs(step.snapshot)
-        let inputs = LearnerInputs(lengths: examples.map(\.context.count), input: parameters.learnerInput)
-        let key = RandomKey(seed: parameters.seed, purpose: "ncf.hide")
-        let decay = trainer.towers.decay
-        let blocks = (examples.count + TowerTrainer.learnerBlock - 1) / TowerTrainer.learnerBlock
-        let resolved = trainer.workers.map(blocks) { block -> [ResolvedExample] in
-            var builder = LearnerInputBuilder(
-                courseCount: data.courseCount, cowatch: parameters.learnerRows == .cowatch ? snapshot : nil,
-                decay: decay)
-            let range = TowerBatch.rows(block, examples.count, TowerTrainer.learnerBlock)
-            return range.map { index in
-                let example = examples[index]
-                var resolved = ResolvedExample()
-                resolved.resolve(example, hide: parameters.hide)
-                let moments = data.shards[Int(example.shard)]
-                let id = UInt64(example.shard) << 32 | UInt64(example.learner)
-                var random = key.stream(UInt64(epoch), mix(id) ^ UInt64(bitPattern: example.cut))
-                let hides = parameters.hide > 0 && example.hideKey == 0
-                builder.begin()
-                for (k, at) in resolved.context.enumerated() {
-                    // The newest moment always stays.
-                    if hides && k < resolved.context.count - 1 && random.uniform() < parameters.hide { continue }
-                    builder.append(moments.courses[at], moments.times[at])
-                }
-                builder.finish(index, at: example.cut, into: inputs)
-                return resolved
-            }
-        }.flatMap { $0 }
+        let (parameters, data, examples) = (trainer.parameters, trainer.data, step.examples)
         self.examples = examples
-        self.snapshot = snapshot
-        self.inputs = inputs
+        (self.trainer, self.epoch) = (trainer, epoch)
+        hideKey = RandomKey(seed: parameters.seed, purpose: "ncf.hide")
+        snapshot = trainer.inputs(step.snapshot)
+        inputs = LearnerInputs(lengths: examples.map(\.context.count), input: parameters.learnerInput)
+        let resolved = examples.map { example in
+            var resolved = ResolvedExample()
+            resolved.resolve(example, hide: parameters.hide)
+            return resolved
+        }
         wideContext = resolved
         labels = zip(examples, resolved).map { example, resolved in
             resolved.labels.map { data.shards[Int(example.shard)].courses[$0] }
@@ -203,6 +185,31 @@ struct TowerBatch {
         }
         contexts = zip(examples, resolved).map { example, resolved in
             resolved.context.map { data.shards[Int(example.shard)].courses[$0] }
+        }
+    }
+
+    func inputBuilder() -> LearnerInputBuilder {
+        LearnerInputBuilder(
+            courseCount: trainer.data.courseCount,
+            cowatch: trainer.parameters.learnerRows == .cowatch ? snapshot : nil, decay: trainer.towers.decay)
+    }
+
+    /// Draws the hidden moments of some examples and builds their learner inputs.
+    func fillInputs(_ rows: Range<Int>, _ builder: inout LearnerInputBuilder) {
+        let hide = trainer.parameters.hide
+        for row in rows {
+            let (example, context) = (examples[row], wideContext[row].context)
+            let moments = trainer.data.shards[Int(example.shard)]
+            let id = UInt64(example.shard) << 32 | UInt64(example.learner)
+            var random = hideKey.stream(UInt64(epoch), mix(id) ^ UInt64(bitPattern: example.cut))
+            let hides = hide > 0 && example.hideKey == 0
+            builder.begin()
+            for (k, at) in context.enumerated() {
+                // The newest moment always stays.
+                if hides && k < context.count - 1 && random.uniform() < hide { continue }
+                builder.append(moments.courses[at], moments.times[at])
+            }
+            builder.finish(row, at: example.cut, into: inputs)
         }
     }
 
