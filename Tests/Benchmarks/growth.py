@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make bench-growth: how seconds, memory and bytes of each stage grow with the platform; draws docs/growth.svg.
 
-  growth.py FOLDER [--sizes 20000 200000 3800000] [--whole 200000] [--svg FILE]
+  growth.py FOLDER [--sizes 20000 200000 3800000] [--whole 200000] [--as-is] [--svg FILE]
 
 One generated platform per size (16,000 courses, two years) is brought through the stages, all of them up to --whole
 learners, beyond that import-logs to build-cooccurrence on watches alone. Figures are the stages' own (`stats.json`); a
@@ -66,13 +66,15 @@ def main():
     options.add_argument("--sizes", type=int, nargs="+", default=[20_000, 200_000, 3_800_000])
     options.add_argument("--whole", type=int, default=200_000, help="run all stages up to so many learners")
     options.add_argument("--threads", type=int, default=os.cpu_count())
+    options.add_argument("--as-is", action="store_true", help="run nothing: figures of what has run before")
     options.add_argument("--svg", default="docs/growth.svg")
     options = options.parse_args()
     found, watches = {}, {}
     for size in options.sizes:
         folder, whole = f"{options.folder}/growth-{size}", size <= options.whole
-        generate(folder, size, whole)
-        stages(folder, options.threads, "metrics" if whole else "cowatch")
+        if not options.as_is:
+            generate(folder, size, whole)
+            stages(folder, options.threads, "metrics" if whole else "cowatch")
         with open(f"{folder}/run/logs/manifest.json") as file:
             watches[size] = json.load(file)["counts"]["watches"]
         print(f"{size:,} learners, {watches[size]:,} watches before T, load {os.getloadavg()[0]:.1f}", flush=True)
