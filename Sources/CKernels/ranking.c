@@ -5,31 +5,91 @@
 
 typedef _Bool b16 __attribute__((ext_vector_type(16)));
 
-// Survivors are rare: 16 elements are summed and compared at once, and only those that pass are looked at.
+// 64 elements are summed and compared at once, and only those that pass are looked at.
+INLINE uint64_t passed(size_t vectors, size_t m, const float *const *columns, const float *weights, float threshold,
+                       size_t i, float *each) {
+    v16 z[4];
+#pragma clang loop unroll(full)
+    for (size_t v = 0; v < vectors; v++) z[v] = (v16)(weights[0]) * *(const v16 *)(columns[0] + i + 16 * v);
+    for (size_t j = 1; j < m; j++)
+#pragma clang loop unroll(full)
+        for (size_t v = 0; v < vectors; v++) z[v] += (v16)(weights[j]) * *(const v16 *)(columns[j] + i + 16 * v);
+    uint64_t bits = 0;
+#pragma clang loop unroll(full)
+    for (size_t v = 0; v < vectors; v++)
+        bits |= (uint64_t)__builtin_bit_cast(uint16_t, __builtin_convertvector(z[v] >= (v16)(threshold), b16)) << 16 * v;
+    if (bits)
+#pragma clang loop unroll(full)
+        for (size_t v = 0; v < vectors; v++) *(v16 *)(each + 16 * v) = z[v];
+    return bits;
+}
+
+INLINE size_t keep(uint64_t bits, const float *each, const uint8_t *barred, int32_t first, int32_t *out, float *scores) {
+    size_t count = 0;
+    for (; bits; bits &= bits - 1) {
+        int l = __builtin_ctzll(bits);
+        out[count] = first + l;
+        scores[count] = each[l];
+        count += !barred || !barred[l];
+    }
+    return count;
+}
+
 CLONES size_t lk_select_sum(size_t n, size_t m, const float *const *columns, const float *weights, float threshold,
-                            int32_t base, int32_t *out, float *scores) {
+                            const uint8_t *barred, int32_t base, int32_t *out, float *scores) {
     size_t count = 0, i = 0;
+    float each[64];
+    for (; i + 64 <= n; i += 64) {
+        uint64_t bits = passed(4, m, columns, weights, threshold, i, each);
+        if (bits)
+            count += keep(bits, each, barred ? barred + i : barred, base + (int32_t)i, out + count, scores + count);
+    }
     for (; i + 16 <= n; i += 16) {
-        v16 z = (v16)(weights[0]) * *(const v16 *)(columns[0] + i);
-        for (size_t j = 1; j < m; j++) z += (v16)(weights[j]) * *(const v16 *)(columns[j] + i);
-        unsigned passed = __builtin_bit_cast(unsigned short, __builtin_convertvector(z >= (v16)(threshold), b16));
-        if (!passed) continue;
-        float each[16];
-        *(v16 *)each = z;
-        for (; passed; passed &= passed - 1) {
-            int l = __builtin_ctz(passed);
-            out[count] = base + (int32_t)i + l;
-            scores[count++] = each[l];
-        }
+        uint64_t bits = passed(1, m, columns, weights, threshold, i, each);
+        if (bits)
+            count += keep(bits, each, barred ? barred + i : barred, base + (int32_t)i, out + count, scores + count);
     }
     for (; i < n; i++) {
         float z = weights[0] * columns[0][i];
         for (size_t j = 1; j < m; j++) z += weights[j] * columns[j][i];
-        if (!(z >= threshold)) continue;
+        if (!(z >= threshold) || (barred && barred[i])) continue;
         out[count] = base + (int32_t)i;
         scores[count++] = z;
     }
     return count;
+}
+
+CLONES void lk_max_sum(size_t n, size_t parts, size_t m, const float *const *columns, const float *weights, float *out) {
+    for (size_t i = 0; i < n; i += 16) {
+        v16 best = (v16)(-__builtin_inff());
+        for (size_t at = i; at < parts * n; at += n) {
+            v16 z = (v16)(weights[0]) * *(const v16 *)(columns[0] + at);
+            for (size_t j = 1; j < m; j++) z += (v16)(weights[j]) * *(const v16 *)(columns[j] + at);
+            best = z > best ? z : best;
+        }
+        *(v16 *)(out + i) = best;
+    }
+}
+
+// As many panels at once as hide the latency of the multiply-add.
+INLINE void weighted(size_t panels, size_t n, const uint32_t *rows, const float *weights, const float *table,
+                     size_t panel, float *out) {
+    v16 sum[4];
+#pragma clang loop unroll(full)
+    for (size_t p = 0; p < panels; p++) sum[p] = *(const v16 *)(out + 16 * p);
+    for (size_t k = 0; k < n; k++)
+#pragma clang loop unroll(full)
+        for (size_t p = 0; p < panels; p++)
+            sum[p] = __builtin_elementwise_fma((v16)(weights[k]), *(const v16 *)(table + p * panel + 16 * rows[k]), sum[p]);
+#pragma clang loop unroll(full)
+    for (size_t p = 0; p < panels; p++) *(v16 *)(out + 16 * p) = sum[p];
+}
+
+CLONES void lk_weighted_panels(size_t panels, size_t n, const uint32_t *rows, const float *weights, const float *table,
+                               size_t panel, float *out) {
+    size_t p = 0;
+    for (; p + 4 <= panels; p += 4) weighted(4, n, rows, weights, table + p * panel, panel, out + 16 * p);
+    for (; p < panels; p++) weighted(1, n, rows, weights, table + p * panel, panel, out + 16 * p);
 }
 
 // A transpose is four perfect shuffles of its 16 rows.

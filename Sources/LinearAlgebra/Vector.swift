@@ -57,16 +57,23 @@ package enum Vector {
         _ n: Int, _ x: UnsafePointer<Float>, atLeast threshold: Float, base: Int32,
         into out: UnsafeMutablePointer<Int32>
     ) -> Int { lk_select_ge(n, x, threshold, base, out) }
-    /// Indices (from `base`) and values of the elements of Σ_j weights[j]·columns[j] that are ≥ threshold (never a NaN);
-    /// `out` and `scores` have room for n.
+    /// Indices (from `base`) and values of the elements of Σ_j weights[j]·columns[j] that are ≥ threshold (never a NaN)
+    /// and not barred (`barred[i]` ≠ 0; nil: none is); `out` and `scores` have room for n.
     @inline(__always)
     package static func select(
         _ n: Int, sumOf columns: UnsafeBufferPointer<UnsafePointer<Float>?>, _ weights: UnsafePointer<Float>,
-        atLeast threshold: Float, base: Int32, into out: UnsafeMutablePointer<Int32>,
-        scores: UnsafeMutablePointer<Float>
+        atLeast threshold: Float, barred: UnsafePointer<UInt8>? = nil, base: Int32,
+        into out: UnsafeMutablePointer<Int32>, scores: UnsafeMutablePointer<Float>
     ) -> Int {
-        lk_select_sum(n, columns.count, columns.baseAddress!, weights, threshold, base, out, scores)
+        lk_select_sum(n, columns.count, columns.baseAddress!, weights, threshold, barred, base, out, scores)
     }
+    /// out[i] = the largest of z[i], z[n + i], z[2n + i], …, z = Σ_j weights[j]·columns[j] of parts·n elements; n a
+    /// multiple of 16.
+    @inline(__always)
+    package static func largest(
+        _ n: Int, of parts: Int, sumOf columns: UnsafeBufferPointer<UnsafePointer<Float>?>,
+        _ weights: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>
+    ) { lk_max_sum(n, parts, columns.count, columns.baseAddress!, weights, out) }
 }
 
 /// Adam (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1) over a whole parameter buffer in one fused pass.

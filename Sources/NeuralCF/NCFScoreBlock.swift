@@ -6,8 +6,8 @@ import Platform
 final class NCFScoreBlock: ScoreBlock {
     private let model: NCFAtTime
     private let isEmpty: [Bool]
-    /// learners × embedding, times α and the towers' output scale.
-    private var vectors: [Float] = []
+    /// learners × embedding, times α and the towers' output scale; nil if α is 0.
+    private var vectors: PackedRows?
     private var wide: Wide = .none
 
     /// γ·wide of each learner.
@@ -25,8 +25,9 @@ final class NCFScoreBlock: ScoreBlock {
         if model.factor != nil {
             let width = scorer.learnerVectors.columns
             let scale = model.model.alpha * model.model.towers.outputScale
-            vectors = scorer.learnerVectors.values[learners.lowerBound * width..<learners.upperBound * width]
-                .map { scale * $0 }
+            vectors = PackedRows(
+                scorer.learnerVectors.values[learners.lowerBound * width..<learners.upperBound * width],
+                rows: learners.count, depth: width, scale: scale)
         }
         if model.model.gamma > 0 { wide = Self.wide(scorer, contexts) }
     }
@@ -62,16 +63,15 @@ final class NCFScoreBlock: ScoreBlock {
 
     func scores(of courses: Range<Int>, into out: UnsafeMutablePointer<Float>, row: Int) {
         let first = courses.lowerBound
-        for k in isEmpty.indices {
-            (isEmpty[k] ? model.startEmpty : model.startOther).withUnsafeBufferPointer {
-                (out + k * row).update(from: $0.baseAddress! + first, count: courses.count)
+        model.startEmpty.withUnsafeBufferPointer { empty in
+            model.startOther.withUnsafeBufferPointer { other in
+                for k in isEmpty.indices {
+                    let start = isEmpty[k] ? empty : other
+                    (out + k * row).update(from: start.baseAddress! + first, count: courses.count)
+                }
             }
         }
-        if let factor = model.factor {
-            vectors.withUnsafeBufferPointer {
-                factor.multiply(rows: isEmpty.count, $0.baseAddress!, columns: courses, addTo: out, row: row)
-            }
-        }
+        if let factor = model.factor, let vectors { factor.multiply(vectors, columns: courses, addTo: out, row: row) }
         switch wide {
         case .none: break
         case .sparse(let tiles):

@@ -250,9 +250,9 @@ struct Validation {
                 data.shards[shard], learners: same.map(\.row), at: time, history: history, workers: Workers(count: 1))
             let row = first - learners.startIndex
             for k in row..<row + same.count { out.row(k).update(from: model.towers.courseBias, count: count) }
-            for i in vectors.values.indices { vectors.values[i] *= model.model.towers.outputScale }
-            model.factor!.multiply(
-                rows: same.count, vectors.values, columns: 0..<count, addTo: out.row(row), row: stride)
+            let packed = PackedRows(
+                vectors.values[...], rows: same.count, depth: vectors.columns, scale: model.model.towers.outputScale)
+            model.factor!.multiply(packed, columns: 0..<count, addTo: out.row(row), row: stride)
             first = same.endIndex
         }
         return out

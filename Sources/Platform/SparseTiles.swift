@@ -1,8 +1,8 @@
 /// What is added to a few scores of each learner of a block, in the order in which tiles of courses ask for it.
 package struct SparseTiles {
     /// Courses of a tile: a row of it, of several models, stays in the first-level cache.
-    package static let width = 256
-    private static let shift = 8
+    package static let width = 128
+    private static let shift = 7
 
     private let tiles: Int
     /// By row and tile, ends.

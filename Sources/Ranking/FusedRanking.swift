@@ -37,7 +37,7 @@ package struct FusedLists: Sendable {
     package var variances: [Double]?
 }
 
-/// Scores all learners against all courses and keeps each one's best. A tile of scores (48 learners × 256 courses) is
+/// Scores all learners against all courses and keeps each one's best. A tile of scores (48 learners × 128 courses) is
 /// made by every model, summed and compared in registers, and forgotten: no learner × course matrix, no row of one, is
 /// ever in memory. What may pass is told by a threshold guessed from 512 of the learner's scores; where the guess was
 /// too high, the learner is ranked again without one: the guess decides the time, never the result.
@@ -50,14 +50,10 @@ package struct FusedRanking: Sendable {
     package let varianceStride: Int
 
     private let eligibleCount: Int
-    /// The columns; −∞ for ineligible courses if there are any, which no threshold lets through.
-    private let columns: SharedColumns
-    private let anyBarred: Bool
-    /// 1 for eligible courses, else 0.
-    private let mask: SharedColumns
+    private let shared: SharedColumns
     /// First courses of the sampled panels, and the columns there.
     private let sample: [Int]
-    private let sampledColumns: SharedColumns
+    private let sampled: SharedColumns
 
     /// Learners of a block: a constant, a multiple of the product kernel's six rows.
     package static let block = 48
@@ -73,20 +69,18 @@ package struct FusedRanking: Sendable {
         precondition(columns.allSatisfy { $0.count == count } && !models.isEmpty)
         (self.models, self.eligible) = (models, eligible)
         (self.exclusions, self.lists, self.varianceStride) = (exclusions, lists, varianceStride)
-        mask = SharedColumns([eligible.map { $0 ? 1 : 0 }])
         eligibleCount = eligible.count { $0 }
-        anyBarred = eligibleCount < count
-        let all = columns + (anyBarred ? [eligible.map { $0 ? 0 : -.infinity }] : [])
-        self.columns = SharedColumns(all)
+        shared = SharedColumns(columns, eligible)
         let panels = count / Panels.width
         let sample =
             panels < 4 * Self.sampledPanels
             ? [] : (0..<Self.sampledPanels).map { (2 * $0 + 1) * panels / (2 * Self.sampledPanels) * Panels.width }
         self.sample = sample
-        sampledColumns = SharedColumns(all.map { column in sample.flatMap { column[$0..<$0 + Panels.width] } })
+        func there<Value>(_ column: [Value]) -> [Value] { sample.flatMap { column[$0..<$0 + Panels.width] } }
+        sampled = SharedColumns(columns.map(there), there(eligible))
     }
 
-    /// `[body(learner 0, its lists), …]`. Memory per thread: models × 48 × 256 floats, and 4·n entries per list of a
+    /// `[body(learner 0, its lists), …]`. Memory per thread: models × 48 × 128 floats, and 4·n entries per list of a
     /// block.
     package func map<Result>(workers: Workers, _ body: (Int, FusedLists) -> Result) -> [Result] {
         let learners = exclusions.learnerCount
@@ -94,8 +88,7 @@ package struct FusedRanking: Sendable {
         var results = [[Result]](repeating: [], count: blocks)
         results.withUnsafeMutableBufferPointer { slots in
             nonisolated(unsafe) let slots = slots
-            workers.forEach(blocks, scratch: { FusedScratch(models.count, columns.count, lists, anyBarred: anyBarred) })
-            { scratch, block in
+            workers.forEach(blocks, scratch: { FusedScratch(models.count, lists) }) { scratch, block in
                 let range = block * Self.block..<min(learners, (block + 1) * Self.block)
                 slots[block] = zip(range, rank(range, scratch, guessing: true)).map { body($0, $1) }
             }
@@ -105,23 +98,29 @@ package struct FusedRanking: Sendable {
 
     private func rank(_ learners: Range<Int>, _ scratch: FusedScratch, guessing: Bool) -> [FusedLists] {
         let blocks = models.map { $0.block(learners) }
-        scratch.begin(learners)
+        scratch.begin(learners, exclusions)
         if guessing && !sample.isEmpty { guess(blocks, learners.count, scratch) }
         for first in stride(from: 0, to: eligible.count, by: SparseTiles.width) {
             let tile = first..<min(first + SparseTiles.width, eligible.count)
             for (model, block) in blocks.enumerated() {
                 block.scores(of: tile, into: scratch.tile(model), row: FusedScratch.stride)
+                for (row, learner) in learners.enumerated() {
+                    scratch.add(model, row, tile, shared, hasVariances: hasVariances(learner))
+                }
             }
-            for (row, learner) in learners.enumerated() { take(tile, row, learner, scratch) }
+            scratch.exclude(tile, exclusions, shared)
+            scratch.take(tile, shared)
         }
         return learners.enumerated().map { row, learner in
             let allowed = eligibleCount - exclusions[learner].count { eligible[Int($0)] }
             if guessing && lists.indices.contains(where: { scratch.lacks(row, $0, allowed) }) {
-                return rank(learner..<learner + 1, scratch.alike(), guessing: false)[0]
+                return rank(learner..<learner + 1, FusedScratch(models.count, lists), guessing: false)[0]
             }
-            return scratch.result(row, allowed, hasVariances: learner % varianceStride == 0)
+            return scratch.result(row, allowed, hasVariances: hasVariances(learner))
         }
     }
+
+    private func hasVariances(_ learner: Int) -> Bool { learner % varianceStride == 0 }
 
     /// Thresholds that, judging by the sample, somewhat more than n courses reach: three standard deviations of the
     /// number of sampled ones above its mean.
@@ -133,48 +132,11 @@ package struct FusedRanking: Sendable {
                     of: first..<first + Panels.width, into: scratch.sampled(model) + k * Panels.width, row: width)
             }
         }
+        scratch.bar(sampled)
         let share = Double(width) / Double(eligible.count)
-        for row in 0..<rows {
-            for (list, sum) in lists.enumerated() {
-                let expected = Double(sum.n) * share
-                let rank = Int(expected + 3 * expected.squareRoot()) + 1
-                scratch.guess(row, list, width: width, sampledColumns, rank: rank)
-            }
-        }
-    }
-
-    private func take(_ tile: Range<Int>, _ row: Int, _ learner: Int, _ scratch: FusedScratch) {
-        let hasVariances = learner % varianceStride == 0
-        let mask = mask[0] + tile.lowerBound
-        for model in models.indices {
-            let scores = scratch.tile(model) + row * FusedScratch.stride
-            scratch.sums[row * models.count + model] += Double(Vector.dot(tile.count, scores, mask))
-            if hasVariances {
-                var sum = 0.0
-                for at in 0..<tile.count where mask[at] > 0 { sum += Double(scores[at]) * Double(scores[at]) }
-                scratch.squares[row * models.count + model] += sum
-            }
-        }
-        let excluded = exclusions[learner]
-        var at = excluded.startIndex + scratch.passed[row]
-        while at < excluded.endIndex, Int(excluded[at]) < tile.upperBound {
-            remove(Int(excluded[at]), tile.lowerBound, row, scratch)
-            at += 1
-        }
-        scratch.passed[row] = at - excluded.startIndex
-        scratch.take(tile, row, columns)
-    }
-
-    /// An excluded course: out of the sums, and −∞, which no threshold lets through.
-    private func remove(_ course: Int, _ first: Int, _ row: Int, _ scratch: FusedScratch) {
-        for model in models.indices {
-            let place = scratch.tile(model) + row * FusedScratch.stride + course - first
-            if eligible[course] {
-                let score = Double(place.pointee)
-                scratch.sums[row * models.count + model] -= score
-                scratch.squares[row * models.count + model] -= score * score
-            }
-            place.pointee = -.infinity
+        for (list, sum) in lists.enumerated() {
+            let expected = Double(sum.n) * share
+            scratch.guess(list, sampled, rank: Int(expected + 3 * expected.squareRoot()) + 1)
         }
     }
 }

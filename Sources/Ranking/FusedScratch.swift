@@ -5,49 +5,49 @@ import Platform
 /// still be among the best. Reused from block to block.
 final class FusedScratch {
     private let models: Int
-    private let columns: Int
     private let lists: [RankedSum]
-    private let anyBarred: Bool
     /// Models × 48 × stride, and models × 48 × 512 sampled scores.
     private let tiles: UnsafeMutablePointer<Float>
     private let samples: UnsafeMutablePointer<Float>
-    /// By row and list.
-    private let survivors: [Survivors]
+    /// By list and row.
+    private let survivors: UnsafeMutablePointer<Survivors>
     private let sorter = KeySorter()
-    private let values: UnsafeMutablePointer<Float>
-    private let places: UnsafeMutablePointer<Int32>
+    /// The largest of every four sampled scores.
+    private let largest: UnsafeMutablePointer<Float>
+    /// Where the terms of a list lie, and their weights by list and row, `most` apart.
     private let pointers: UnsafeMutablePointer<UnsafePointer<Float>?>
-    /// By row and list, `most` apart: weights of models and columns, then 1 for the column of barred courses.
     private let weights: UnsafeMutablePointer<Float>
     private let most: Int
-    /// By row: excluded courses that went by; by row and model: sums of scores and of their squares.
-    let passed: UnsafeMutablePointer<Int>
-    let sums: UnsafeMutablePointer<Double>
-    let squares: UnsafeMutablePointer<Double>
+    private var rows = 0
+    /// By row: excluded courses that did not go by yet; by row and model: sums of scores and of their squares.
+    private let left: UnsafeMutablePointer<Range<Int>>
+    private let sums: UnsafeMutablePointer<Double>
+    private let squares: UnsafeMutablePointer<Double>
 
     private static let block = FusedRanking.block
-    /// How far rows of a tile lie apart: 17 cache lines, so that a column falls into all sets.
+    /// How far rows of a tile lie apart: 9 cache lines, so that a column falls into all sets.
     static let stride = SparseTiles.width + 16
     private static let sampleWidth = FusedRanking.sampledPanels * Panels.width
+    private static let parts = 4
 
-    /// - Parameter anyBarred: the last column is of barred courses, and every list adds it.
-    init(_ models: Int, _ columns: Int, _ lists: [RankedSum], anyBarred: Bool) {
-        (self.models, self.columns, self.lists, self.anyBarred) = (models, columns, lists, anyBarred)
+    init(_ models: Int, _ lists: [RankedSum]) {
+        (self.models, self.lists) = (models, lists)
         let rows = Self.block
         tiles = .allocate(capacity: models * rows * Self.stride)
         tiles.initialize(repeating: 0, count: models * rows * Self.stride)
         samples = .allocate(capacity: models * rows * Self.sampleWidth)
         samples.initialize(repeating: 0, count: models * rows * Self.sampleWidth)
-        survivors = (0..<rows * lists.count).map {
-            let list = lists[$0 % lists.count]
-            return Survivors(n: list.n, parts: list.keepsParts ? models : 0)
+        survivors = .allocate(capacity: rows * lists.count)
+        for (k, list) in lists.enumerated() {
+            for row in 0..<rows {
+                (survivors + k * rows + row).initialize(to: Survivors(n: list.n, parts: list.keepsParts ? models : 0))
+            }
         }
-        values = .allocate(capacity: Self.sampleWidth)
-        places = .allocate(capacity: Self.sampleWidth)
-        most = models + columns + 1
+        largest = .allocate(capacity: Self.sampleWidth / Self.parts)
+        most = lists.map(\.terms.count).max() ?? 0
         pointers = .allocate(capacity: most)
         weights = .allocate(capacity: rows * lists.count * most)
-        passed = .allocate(capacity: rows)
+        left = .allocate(capacity: rows)
         sums = .allocate(capacity: rows * models)
         squares = .allocate(capacity: rows * models)
     }
@@ -55,115 +55,159 @@ final class FusedScratch {
     deinit {
         tiles.deallocate()
         samples.deallocate()
-        values.deallocate()
-        places.deallocate()
+        for slot in 0..<Self.block * lists.count { survivors[slot].deallocate() }
+        survivors.deallocate()
+        largest.deallocate()
         pointers.deallocate()
         weights.deallocate()
-        passed.deallocate()
+        left.deallocate()
         sums.deallocate()
         squares.deallocate()
     }
 
-    func alike() -> FusedScratch { FusedScratch(models, columns, lists, anyBarred: anyBarred) }
-
     func tile(_ model: Int) -> UnsafeMutablePointer<Float> { tiles + model * Self.block * Self.stride }
     func sampled(_ model: Int) -> UnsafeMutablePointer<Float> { samples + model * Self.block * Self.sampleWidth }
 
-    func begin(_ learners: Range<Int>) {
+    func begin(_ learners: Range<Int>, _ exclusions: CourseSets) {
+        rows = learners.count
         for (row, learner) in learners.enumerated() {
+            left[row] = exclusions.offsets[learner]..<exclusions.offsets[learner + 1]
             for (list, sum) in lists.enumerated() {
-                let slot = row * lists.count + list
+                let slot = list * Self.block + row
                 survivors[slot].begin(atLeast: -.greatestFiniteMagnitude)
-                for (k, weight) in (sum.weights(learner) + [1]).enumerated() { weights[slot * most + k] = weight }
+                for (k, weight) in sum.weights(learner).enumerated() { weights[slot * most + k] = weight }
             }
         }
-        passed.initialize(repeating: 0, count: learners.count)
-        sums.initialize(repeating: 0, count: learners.count * models)
-        squares.initialize(repeating: 0, count: learners.count * models)
+        sums.initialize(repeating: 0, count: rows * models)
+        squares.initialize(repeating: 0, count: rows * models)
     }
 
-    /// Begins a list at the sampled score of a rank; at none if so few were sampled.
-    func guess(_ row: Int, _ list: Int, width: Int, _ columns: SharedColumns, rank: Int) {
-        let slot = row * lists.count + list
-        let found = Vector.select(
-            width, sumOf: terms(list, columns, at: 0) { UnsafePointer(sampled($0) + row * width) },
-            weights + slot * most, atLeast: -.greatestFiniteMagnitude, base: 0, into: places, scores: values)
-        if rank >= found { return }
-        // The rank-th largest is the (found − 1 − rank)-th smallest.
-        survivors[slot].begin(atLeast: OrderStatistic.smallest(found - 1 - rank, of: values, count: found))
+    /// Barred courses: out of the sample.
+    func bar(_ columns: SharedColumns) {
+        for at in 0..<columns.rows where columns.barred[at] != 0 {
+            for model in 0..<models {
+                for row in 0..<rows { sampled(model)[row * columns.rows + at] = -.infinity }
+            }
+        }
     }
 
-    func take(_ tile: Range<Int>, _ row: Int, _ columns: SharedColumns) {
+    /// Begins each learner's list at the sampled score of a rank, or somewhat lower: the best of every four stand for all.
+    /// Begins it at none if so few were sampled.
+    func guess(_ list: Int, _ columns: SharedColumns, rank: Int) {
+        let (width, count) = (columns.rows / Self.parts, columns.rows)
+        if rank >= width { return }
+        forEachRow(list, columns, at: 0, sampled, row: count) { slot, terms in
+            Vector.largest(width, of: Self.parts, sumOf: terms, weights + slot * most, into: largest)
+            let threshold = OrderStatistic.smallest(width - 1 - rank, of: largest, count: width)
+            survivors[slot].begin(atLeast: max(threshold, -.greatestFiniteMagnitude))
+        }
+    }
+
+    /// Adds a model's scores of eligible courses to the row's sums.
+    func add(_ model: Int, _ row: Int, _ tile: Range<Int>, _ columns: SharedColumns, hasVariances: Bool) {
+        let (scores, mask) = (place(model, row), columns.mask + tile.lowerBound)
+        sums[row * models + model] += Double(Vector.dot(tile.count, scores, mask))
+        if !hasVariances { return }
+        var sum = 0.0
+        for at in 0..<tile.count where mask[at] > 0 { sum += Double(scores[at]) * Double(scores[at]) }
+        squares[row * models + model] += sum
+    }
+
+    /// Excluded courses: out of the sums, and −∞, which no threshold lets through.
+    func exclude(_ tile: Range<Int>, _ exclusions: CourseSets, _ columns: SharedColumns) {
+        exclusions.courses.withUnsafeBufferPointer { courses in
+            for row in 0..<rows {
+                var (at, end) = (left[row].lowerBound, left[row].upperBound)
+                while at < end, Int(courses[at]) < tile.upperBound {
+                    let course = Int(courses[at])
+                    for model in 0..<models {
+                        let place = place(model, row) + course - tile.lowerBound
+                        if columns.barred[course] == 0 {
+                            let score = Double(place.pointee)
+                            sums[row * models + model] -= score
+                            squares[row * models + model] -= score * score
+                        }
+                        place.pointee = -.infinity
+                    }
+                    at += 1
+                }
+                left[row] = at..<end
+            }
+        }
+    }
+
+    func take(_ tile: Range<Int>, _ columns: SharedColumns) {
         for list in 0..<lists.count {
-            let slot = row * lists.count + list
-            survivors[slot].take(
-                tile.count, from: tile.lowerBound,
-                sumOf: terms(list, columns, at: tile.lowerBound) { place($0, row) }, weights + slot * most,
-                model: { place($0, row) }, sorter)
+            forEachRow(list, columns, at: tile.lowerBound, self.tile, row: Self.stride) { slot, terms in
+                survivors[slot].take(
+                    tile.count, from: tile.lowerBound, sumOf: terms, weights + slot * most,
+                    barred: columns.barred + tile.lowerBound, sorter
+                ) { UnsafePointer(place($0, slot % Self.block)) }
+            }
         }
     }
 
     @inline(__always)
-    private func place(_ model: Int, _ row: Int) -> UnsafePointer<Float> {
-        UnsafePointer(tile(model) + row * Self.stride)
-    }
+    private func place(_ model: Int, _ row: Int) -> UnsafeMutablePointer<Float> { tile(model) + row * Self.stride }
 
-    /// Where the terms of a list lie; valid until the next call.
+    /// Calls `body(slot, where the terms of the list lie)` for every row.
     @inline(__always)
-    private func terms(
-        _ list: Int, _ columns: SharedColumns, at first: Int, _ row: (Int) -> UnsafePointer<Float>
-    ) -> UnsafeBufferPointer<UnsafePointer<Float>?> {
-        var count = 0
-        for term in lists[list].terms {
-            pointers[count] = term < models ? row(term) : columns[term - models] + first
-            count += 1
+    private func forEachRow(
+        _ list: Int, _ columns: SharedColumns, at first: Int, _ start: (Int) -> UnsafeMutablePointer<Float>, row: Int,
+        _ body: (Int, UnsafeBufferPointer<UnsafePointer<Float>?>) -> Void
+    ) {
+        let terms = lists[list].terms
+        for k in 0..<rows {
+            for (at, term) in terms.enumerated() {
+                pointers[at] = term < models ? UnsafePointer(start(term)) + k * row : columns[term - models] + first
+            }
+            body(list * Self.block + k, UnsafeBufferPointer(start: pointers, count: terms.count))
         }
-        if anyBarred {
-            pointers[count] = columns[columns.count - 1] + first
-            count += 1
-        }
-        return UnsafeBufferPointer(start: pointers, count: count)
     }
 
     /// Whether a guess kept out what the list needs.
     func lacks(_ row: Int, _ list: Int, _ allowed: Int) -> Bool {
-        let survivors = survivors[row * lists.count + list]
-        return survivors.threshold > -.greatestFiniteMagnitude && survivors.count < min(survivors.n, allowed)
+        let survivors = survivors + list * Self.block + row
+        return survivors.pointee.threshold > -.greatestFiniteMagnitude
+            && survivors.pointee.count < min(survivors.pointee.n, allowed)
     }
 
     func result(_ row: Int, _ allowed: Int, hasVariances: Bool) -> FusedLists {
         let n = Double(max(allowed, 1))
         let means = (0..<models).map { sums[row * models + $0] / n }
         precondition(means.allSatisfy(\.isFinite), "a model's scores are not finite")
-        let found = (0..<lists.count).map { list -> FusedLists.List in
-            let survivors = survivors[row * lists.count + list]
-            return survivors.ranked(sorter) { order in
-                FusedLists.List(
-                    courses: order.map { UInt32(survivors.courses[Int($0)]) },
-                    scores: order.map { survivors.scores[Int($0)] },
-                    parts: survivors.keptModels.map { model in order.map { survivors.part(model, Int($0)) } })
-            }
-        }
         let variances = (0..<models).map { max(0, squares[row * models + $0] / n - means[$0] * means[$0]) }
-        return FusedLists(lists: found, means: means, variances: hasVariances ? variances : nil)
+        return FusedLists(
+            lists: lists.indices.map { survivors[$0 * Self.block + row].ranked(sorter) }, means: means,
+            variances: hasVariances ? variances : nil)
     }
 }
 
 /// Columns of one value per course, the same for all learners and threads.
 final class SharedColumns: @unchecked Sendable {
-    let count: Int
-    private let rows: Int
+    let rows: Int
     private let start: UnsafeMutablePointer<Float>
+    /// 1 for eligible courses, else 0; and the reverse.
+    let mask: UnsafePointer<Float>
+    let barred: UnsafePointer<UInt8>
 
-    init(_ columns: [[Float]]) {
-        (count, rows) = (columns.count, columns.first?.count ?? 0)
-        start = .allocate(capacity: max(count * rows, 1))
-        for (k, column) in columns.enumerated() {
+    init(_ columns: [[Float]], _ eligible: [Bool]) {
+        rows = eligible.count
+        let (start, bytes) = (
+            UnsafeMutablePointer<Float>.allocate(capacity: max((columns.count + 1) * rows, 1)),
+            UnsafeMutablePointer<UInt8>.allocate(capacity: max(rows, 1))
+        )
+        for (k, column) in ([eligible.map { $0 ? 1 : 0 }] + columns).enumerated() {
             for at in 0..<rows { (start + k * rows + at).initialize(to: column[at]) }
         }
+        for at in 0..<rows { (bytes + at).initialize(to: eligible[at] ? 0 : 1) }
+        (self.start, mask, barred) = (start, UnsafePointer(start), UnsafePointer(bytes))
     }
 
-    deinit { start.deallocate() }
+    deinit {
+        start.deallocate()
+        barred.deallocate()
+    }
 
-    subscript(_ column: Int) -> UnsafePointer<Float> { UnsafePointer(start + column * rows) }
+    subscript(_ column: Int) -> UnsafePointer<Float> { UnsafePointer(start + (column + 1) * rows) }
 }

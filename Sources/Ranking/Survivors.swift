@@ -3,8 +3,8 @@ import Platform
 
 /// The courses of one learner that may still be among its n best, while tiles of scores go by in the order of course
 /// numbers. Bounded: when it is full, all but the n best are dropped, and from then on only what reaches the worst of
-/// them is taken. Reused from learner to learner; of one thread.
-final class Survivors {
+/// them is taken. Reused from learner to learner; of one thread, which deallocates it.
+struct Survivors {
     let n: Int
     /// What a score must reach to be taken.
     private(set) var threshold = -Float.greatestFiniteMagnitude
@@ -12,57 +12,52 @@ final class Survivors {
     private let capacity: Int
     private let partCount: Int
     /// Parallel: course, score, and the scores of each model, one column of `capacity` behind the other.
-    let courses: UnsafeMutablePointer<Int32>
-    let scores: UnsafeMutablePointer<Float>
+    private let courses: UnsafeMutablePointer<Int32>
+    private let scores: UnsafeMutablePointer<Float>
     private let parts: UnsafeMutablePointer<Float>
 
     /// - Parameter parts: how many models' scores are kept beside.
     init(n: Int, parts partCount: Int) {
         self.n = n
         self.partCount = partCount
-        capacity = 4 * n + 4 * SparseTiles.width
+        capacity = 4 * n + 1_024
         courses = .allocate(capacity: capacity)
         scores = .allocate(capacity: capacity)
         parts = .allocate(capacity: max(capacity * partCount, 1))
     }
 
-    deinit {
+    func deallocate() {
         courses.deallocate()
         scores.deallocate()
         parts.deallocate()
     }
 
-    func begin(atLeast threshold: Float) { (count, self.threshold) = (0, threshold) }
+    mutating func begin(atLeast threshold: Float) { (count, self.threshold) = (0, threshold) }
 
-    func part(_ model: Int, _ at: Int) -> Float { parts[model * capacity + at] }
-
-    /// The models whose scores are kept.
-    var keptModels: Range<Int> { 0..<partCount }
-
-    /// Takes those of the next `width` courses whose sums reach the threshold.
+    /// Takes those of the next `width` courses that are not barred and whose sums reach the threshold.
     /// - Parameters:
     ///   - columns, weights: what is summed.
     ///   - model: a model's row of the tile, whose values are kept beside.
     @inline(__always)
-    func take(
+    mutating func take(
         _ width: Int, from first: Int, sumOf columns: UnsafeBufferPointer<UnsafePointer<Float>?>,
-        _ weights: UnsafePointer<Float>, model: (Int) -> UnsafePointer<Float>, _ sorter: KeySorter
+        _ weights: UnsafePointer<Float>, barred: UnsafePointer<UInt8>, _ sorter: KeySorter,
+        model: (Int) -> UnsafePointer<Float>
     ) {
         if count + width > capacity { shrink(sorter) }
         let start = count
         let found = Vector.select(
-            width, sumOf: columns, weights, atLeast: threshold, base: Int32(first), into: courses + start,
-            scores: scores + start)
-        if found == 0 { return }
+            width, sumOf: columns, weights, atLeast: threshold, barred: barred, base: Int32(first),
+            into: courses + start, scores: scores + start)
         count = start + found
         for part in 0..<partCount {
             let (row, kept) = (model(part), parts + part * capacity)
-            for at in start..<start + found { kept[at] = row[Int(courses[at]) - first] }
+            for at in start..<count { kept[at] = row[Int(courses[at]) - first] }
         }
     }
 
     /// Leaves the n best, in the order of course numbers.
-    private func shrink(_ sorter: KeySorter) {
+    private mutating func shrink(_ sorter: KeySorter) {
         if count <= n { return }
         let (courses, scores, taken) = (courses, scores, count)
         let keys = sorter.keys(taken)
@@ -78,12 +73,14 @@ final class Survivors {
         threshold = RowSelector.score(worst)
     }
 
-    /// Calls `body` with the positions of the n best (fewer if fewer were taken), best first.
-    func ranked<Result>(_ sorter: KeySorter, _ body: (UnsafeBufferPointer<UInt64>) -> Result) -> Result {
-        shrink(sorter)
+    /// The n best, best first; fewer if fewer were taken.
+    func ranked(_ sorter: KeySorter) -> FusedLists.List {
         let keys = sorter.keys(count)
-        for at in 0..<count { keys[at] = RowSelector.key(scores[at], 0) | UInt64(at) }
-        return body(sorter.sorted(count))
+        for at in 0..<count { keys[at] = RowSelector.key(scores[at], Int32(at)) }
+        let order = UnsafeBufferPointer(rebasing: sorter.sorted(count).prefix(n))
+        return FusedLists.List(
+            courses: order.map { UInt32(courses[Int($0)]) }, scores: order.map { scores[Int($0)] },
+            parts: (0..<partCount).map { part in order.map { parts[part * capacity + Int($0)] } })
     }
 }
 
@@ -92,7 +89,8 @@ final class KeySorter {
     private var capacity = 0
     private var first: UnsafeMutablePointer<UInt64>
     private var second: UnsafeMutablePointer<UInt64>
-    private let starts = UnsafeMutablePointer<Int>.allocate(capacity: 257)
+    /// Of each digit.
+    private let starts = UnsafeMutablePointer<Int>.allocate(capacity: 4 * 256)
 
     init() {
         first = .allocate(capacity: 1)
@@ -117,17 +115,22 @@ final class KeySorter {
     }
 
     /// The keys by their upper halves, equal ones in their order; only the lower halves are left. Least significant
-    /// digit first.
+    /// digit first, without those that all keys share.
     func sorted(_ count: Int) -> UnsafeBufferPointer<UInt64> {
         var (from, to) = (first, second)
-        for shift in stride(from: UInt64(32), to: 64, by: 8) {
-            starts.update(repeating: 0, count: 257)
-            for at in 0..<count { starts[Int(from[at] >> shift & 255) + 1] += 1 }
-            for digit in 0..<256 { starts[digit + 1] += starts[digit] }
+        starts.update(repeating: 0, count: 4 * 256)
+        for at in 0..<count {
+            for digit in 0..<4 { starts[digit << 8 | Int(from[at] >> (32 + 8 * UInt64(digit)) & 255)] += 1 }
+        }
+        for digit in 0..<4 where count > 0 {
+            let (starts, shift) = (self.starts + (digit << 8), 32 + 8 * UInt64(digit))
+            if starts[Int(from[0] >> shift & 255)] == count { continue }
+            var sum = 0
+            for value in 0..<256 { (starts[value], sum) = (sum, sum + starts[value]) }
             for at in 0..<count {
-                let digit = Int(from[at] >> shift & 255)
-                to[starts[digit]] = from[at]
-                starts[digit] += 1
+                let value = Int(from[at] >> shift & 255)
+                to[starts[value]] = from[at]
+                starts[value] += 1
             }
             swap(&from, &to)
         }

@@ -18,7 +18,8 @@ extension ServedList {
         let entries = range.map { at in
             Entry(
                 course: courses[Int(top.lists.courses[at])], rank: at - range.lowerBound + 1,
-                score: top.lists.scores[at], listScore: top.listScores[at], reason: top.reasons[at].label,
+                // −0 becomes 0: SQLite does not know it.
+                score: top.lists.scores[at] + 0, listScore: top.listScores[at] + 0, reason: top.reasons[at].label,
                 because: because(top, at, courses, fits))
         }
         let short = top.shortness[list]

@@ -152,7 +152,7 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
     /// Random coefficients; all pairs as examples at time T, scored by the solver's model.
     /// - Parameter withNow: whether effects by learner and by course have coefficients on the numbers as of the day.
     private func scored(
-        withNow: Bool
+        withNow: Bool, commonShare: Double = 0.25
     ) throws -> (scorer: ResponseScorer, predictor: ResponsePredictor, expected: [Double]) {
         let now: Int64 = 86_400 * 9
         let declarations = try [
@@ -201,15 +201,16 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
             duration: [nil, nil, nil], attributes: courses, dictionaries: courseTable.dictionaries)
         let predictor = ResponsePredictor(
             ModelDefinition(coordinates: coordinates, space: features, time: now), model, catalogue: catalogue,
-            learnerDictionaries: learnerTable.dictionaries)
+            learnerDictionaries: learnerTable.dictionaries, commonShare: commonShare)
         let scorer = predictor.scorer(
             learners: learners,
             effects: LearnerEffects(coefficients: ["per-learner": coefficients[1]], engagements: earlier))
         return (scorer, predictor, expected)
     }
 
-    @Test func scorerGivesTheMarginsOfAllPairs() throws {
-        let (scorer, _, expected) = try scored(withNow: true)
+    /// Whether all learner features are laid out as full rows or none is.
+    @Test(arguments: [0.25, 2]) func scorerGivesTheMarginsOfAllPairs(_ commonShare: Double) throws {
+        let (scorer, _, expected) = try scored(withNow: true, commonShare: commonShare)
         var scores = [Float](repeating: .nan, count: 12)
         scores.withUnsafeMutableBufferPointer { scorer.score(1..<4, into: $0.baseAddress! + 3) }
         scores.withUnsafeMutableBufferPointer { scorer.score(0..<1, into: $0.baseAddress!) }

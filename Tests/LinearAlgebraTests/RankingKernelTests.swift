@@ -16,21 +16,47 @@ import Testing
         let sums = (0..<n).map { i in
             weights[0] * columns[0][i] + weights[1] * columns[1][i] + weights[2] * columns[2][i]
         }
-        for threshold in [-Float.infinity, 0.3, 2, .infinity] {
-            let expected = sums.indices.filter { sums[$0] >= threshold }
+        let barred = (0..<n).map { $0 % 3 == 1 ? UInt8(2) : 0 }
+        for (threshold, isBarred) in [
+            (-Float.infinity, true), (0.3, false), (0.3, true), (2, true), (.infinity, false),
+        ] {
+            let expected = sums.indices.filter { sums[$0] >= threshold && !(isBarred && barred[$0] != 0) }
             var (places, scores) = ([Int32](repeating: -1, count: n + 1), [Float](repeating: 0, count: n + 1))
             let count = columns[0].withUnsafeBufferPointer { a in
                 columns[1].withUnsafeBufferPointer { b in
                     columns[2].withUnsafeBufferPointer { c in
-                        [a.baseAddress, b.baseAddress, c.baseAddress].withUnsafeBufferPointer {
-                            Vector.select(
-                                n, sumOf: $0, weights, atLeast: threshold, base: 1_000, into: &places, scores: &scores)
+                        [a.baseAddress, b.baseAddress, c.baseAddress].withUnsafeBufferPointer { columns in
+                            barred.withUnsafeBufferPointer {
+                                Vector.select(
+                                    n, sumOf: columns, weights, atLeast: threshold,
+                                    barred: isBarred ? $0.baseAddress : nil, base: 1_000, into: &places, scores: &scores
+                                )
+                            }
                         }
                     }
                 }
             }
             #expect(places[0..<count].map { Int($0) - 1_000 } == expected)
             #expect(Array(scores[0..<count]) == expected.map { sums[$0] })
+        }
+    }
+
+    /// NaN is never the largest.
+    @Test func findsTheLargestOfParts() {
+        let (a, b) = ([3, -1, .nan, 5] + numbers(28, "a"), [0, 2, 1, -.infinity] + numbers(28, "b"))
+        for (parts, n) in [(2, 16), (1, 32)] {
+            var out = [Float](repeating: 0, count: n)
+            a.withUnsafeBufferPointer { a in
+                b.withUnsafeBufferPointer { b in
+                    [a.baseAddress, b.baseAddress].withUnsafeBufferPointer {
+                        Vector.largest(n, of: parts, sumOf: $0, [2, -1], into: &out)
+                    }
+                }
+            }
+            for i in 0..<n {
+                let sums = stride(from: i, to: 32, by: n).map { 2 * a[$0] - b[$0] }
+                #expect(out[i] == sums.filter { !$0.isNaN }.max() ?? -.infinity)
+            }
         }
     }
 
@@ -51,12 +77,13 @@ import Testing
         let depth = 7
         let (left, right) = (numbers(rows * depth, "left"), numbers(columns * depth, "right"))
         let factor = PackedFactor(transposed: Matrix(rows: columns, columns: depth, values: right))
+        let packed = PackedRows(left[...], rows: rows, depth: depth, scale: 1)
         for first in stride(from: 0, to: columns, by: 16) {
             let wanted = first..<columns
             let row = 64
             var out = [Float](repeating: 3, count: rows * row)
             out.withUnsafeMutableBufferPointer {
-                factor.multiply(rows: rows, left, columns: wanted, addTo: $0.baseAddress!, row: row)
+                factor.multiply(packed, columns: wanted, addTo: $0.baseAddress!, row: row)
             }
             for i in 0..<rows {
                 for c in wanted {
@@ -66,6 +93,27 @@ import Testing
                     // Eight roundings of sums below 30.
                     #expect(abs(Double(out[i * row + c - first]) - expected) < 2e-5)
                 }
+            }
+        }
+    }
+
+    @Test(arguments: [1, 16, 37, 100], [0, 1, 5]) func addsAFewRowsOfAPackedFactor(_ columns: Int, _ count: Int) {
+        let depth = 9
+        let right = numbers(columns * depth, "right")
+        let factor = PackedFactor(transposed: Matrix(rows: columns, columns: depth, values: right))
+        let (rows, weights) = ([4, 0, 8, 3, 7].prefix(count).map { UInt32($0) }, numbers(5, "weights"))
+        for first in stride(from: 0, to: columns, by: 16) {
+            var out = [Float](repeating: 3, count: 112)
+            out.withUnsafeMutableBufferPointer { out in
+                rows.withUnsafeBufferPointer {
+                    factor.multiply($0, weights, columns: first..<columns, addTo: out.baseAddress!)
+                }
+            }
+            for c in first..<columns {
+                let expected = rows.indices.reduce(3.0) {
+                    $0 + Double(weights[$1]) * Double(right[c * depth + Int(rows[$1])])
+                }
+                #expect(abs(Double(out[c - first]) - expected) < 2e-5)
             }
         }
     }

@@ -118,4 +118,17 @@ private let hostile = [
         #expect(lists[0].short == nil && lists[0].rung == "towers")
         #expect(lists[1] == ServedList(key: "b", rung: "trend", short: "suppressed", entries: []))
     }
+
+    /// SQLite stores −0 as 0: a list must read alike from everywhere.
+    @Test func negativeZeroBecomesZero() {
+        var top = TopLists()
+        top.lists = RankedLists(offsets: [0, 2], courses: [0, 1], scores: [1, -0.0])
+        (top.listScores, top.reasons, top.because) = ([1, -0.0], [.popular, .popular], [0, 0])
+        (top.rungs, top.shortness) = ([.trend], [.full])
+        let list = ServedList.list(top, 0, key: "a", courses: ["x", "y"], fits: [])
+        #expect(list.entries[1].score.sign == .plus && list.entries[1].listScore.sign == .plus)
+        var bytes: [UInt8] = []
+        JSONLines.append(list, .learner, to: &bytes)
+        #expect(!String(decoding: bytes, as: UTF8.self).contains("-0"))
+    }
 }

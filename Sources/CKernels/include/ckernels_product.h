@@ -12,4 +12,13 @@
 /// c[p·c_panel + i·c_row + j]. With `add` the sums begin at C's values, without at 0.
 void lk_product(size_t rows, size_t panels, size_t depth, const float *a, size_t a_row, size_t a_depth,
                 const float *b, size_t b_panel, size_t b_depth, float *c, size_t c_panel, size_t c_row, int add);
+
+/// Rows of a left factor that lie together, for `lk_product_packed`.
+#define LK_PACKED_ROWS 6
+
+/// C[i][j] += Σ_k A[i][k]·B[k][j],   i < rows, j < 16·panels, k < depth
+///
+/// A lies in groups of six rows: A[6g + r][k] is a[6·g·depth + 6·k + r]; rows that the last group lacks are never read. B
+/// lies in panels: B[k][16p + j] is b[p·16·depth + 16·k + j]. C[i][j] is c[i·c_row + j].
+void lk_product_packed(size_t rows, size_t panels, size_t depth, const float *a, const float *b, float *c, size_t c_row);
 #endif

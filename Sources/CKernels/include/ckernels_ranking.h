@@ -5,10 +5,20 @@
 #include <stdint.h>
 
 /// z[i] = weights[0]·columns[0][i] + weights[1]·columns[1][i] + …, m ≥ 1 columns of n elements, added in their order.
-/// Appends i (from `base`) to `out` and z[i] to `scores` wherever z[i] ≥ threshold; a NaN never is.
-/// Returns how many; `out` and `scores` have room for n.
+/// Appends i (from `base`) to `out` and z[i] to `scores` wherever z[i] ≥ threshold; a NaN never is, nor is an element with
+/// barred[i] ≠ 0 (NULL: none). Returns how many; `out` and `scores` have room for n.
 size_t lk_select_sum(size_t n, size_t m, const float *const *columns, const float *weights, float threshold,
-                     int32_t base, int32_t *out, float *scores);
+                     const uint8_t *barred, int32_t base, int32_t *out, float *scores);
+
+/// out[i] = the largest of z[i], z[n + i], z[2n + i], … (z as above, parts·n elements; n a multiple of 16), −∞ if all are
+/// NaN.
+void lk_max_sum(size_t n, size_t parts, size_t m, const float *const *columns, const float *weights, float *out);
+
+/// out[16p + j] += Σ_k weights[k]·table[p·panel + 16·rows[k] + j],   p < panels, k < n, j < 16
+///
+/// Fused multiply-adds in the order of k.
+void lk_weighted_panels(size_t panels, size_t n, const uint32_t *rows, const float *weights, const float *table,
+                        size_t panel, float *out);
 
 /// Rows of a sparse matrix times a matrix of 16·vectors columns, transposed:
 ///

@@ -8,7 +8,8 @@ import Platform
 ///
 /// S: course features; A: what multiplies them for this learner (its own effects, its segment's, and the fixed
 /// effect's crosses, whose learner side is known); G: per-course effects on learner features; q: learner features.
-/// All sums are one product of the courses' sparse rows with what multiplies them for each learner (`joined`).
+/// All sums but those of common learner features are one product of the courses' sparse rows with what multiplies them for
+/// each learner (`joined`).
 package struct ResponsePredictor: Sendable {
     let definition: ModelDefinition
     let model: ResponseModel
@@ -20,7 +21,13 @@ package struct ResponsePredictor: Sendable {
     let courseFeatureCount: Int
     /// Courses × learner features (bag `learner`, then `learner-now`): per-course coefficients of all such coordinates.
     let responders: SparseRows
-    /// Courses × everything that a learner's side multiplies: S, G, and per match its codes, once as 1 and once as 1/√n.
+    /// G of the common learner features: a learner has few of them, each a row that is added. By feature its row here, −1:
+    /// G of it is in `joined`. Common ones have a coefficient for a quarter of the courses, so that a full row is little
+    /// more than a sparse one.
+    let common: PackedFactor
+    let commonRows: [Int32]
+    /// Courses × everything else that a learner's side multiplies: S, the rest of G, and per match its codes, once as 1 and
+    /// once as 1/√n.
     let joined: SparseRows
     /// First column in `joined` of each match's codes; those with 1/√n follow.
     let matchBases: [Int]
@@ -36,9 +43,10 @@ package struct ResponsePredictor: Sendable {
     /// - Parameters:
     ///   - definition, model: `GLMixShards.definition` and `.model` of the same fit.
     ///   - learnerDictionaries: `LogsShards.learnerDictionaries`, for the names of contributions.
+    ///   - commonShare: learner features with a coefficient for at least this share of the courses are common.
     package init(
         _ definition: ModelDefinition, _ model: ResponseModel, catalogue: Catalogue,
-        learnerDictionaries: [String: ValueDictionary] = [:]
+        learnerDictionaries: [String: ValueDictionary] = [:], commonShare: Double = 0.25
     ) {
         (self.definition, self.model) = (definition, model)
         dictionaries = (learnerDictionaries, catalogue.dictionaries)
@@ -53,8 +61,35 @@ package struct ResponsePredictor: Sendable {
         courseFeatureCount = side.columnCount
         fixed = Self.fixedByBag(definition, model)
         responders = Self.perCourse(definition, model)
-        (joined, matchBases) = Self.joined(side, responders, matchCodes, matchCodeCounts)
+        let rare: SparseRows
+        (common, commonRows, rare) = Self.split(responders, commonShare)
+        (joined, matchBases) = Self.joined(side, rare, matchCodes, matchCodeCounts)
         courseConstant = Self.courseConstant(definition, model, fixed, side)
+    }
+
+    private static func split(
+        _ responders: SparseRows, _ commonShare: Double
+    ) -> (PackedFactor, rows: [Int32], rare: SparseRows) {
+        let least = max(1, commonShare * Double(responders.rowCount))
+        var counts = [Int](repeating: 0, count: responders.columnCount)
+        for feature in responders.columns { counts[Int(feature)] += 1 }
+        var rows = [Int32](repeating: -1, count: counts.count)
+        var depth = 0
+        for feature in counts.indices where Double(counts[feature]) >= least {
+            rows[feature] = Int32(depth)
+            depth += 1
+        }
+        var rare = SparseBuilder()
+        let common = PackedFactor(depth: depth, columns: responders.rowCount) { set in
+            for course in 0..<responders.rowCount {
+                for at in responders.range(course) {
+                    let (feature, value) = (Int(responders.columns[at]), responders.values[at])
+                    if rows[feature] >= 0 { set(Int(rows[feature]), course, value) } else { rare.add(feature, value) }
+                }
+                rare.endRow()
+            }
+        }
+        return (common, rows, rare.rows(responders.columnCount))
     }
 
     private static func joined(

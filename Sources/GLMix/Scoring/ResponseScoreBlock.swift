@@ -3,12 +3,16 @@ import Platform
 
 /// Margins z(l, c) of a block of learners, tile by tile: what a learner's side adds is a sparse row over everything that
 /// is multiplied by something of a course, so that all of it is one product of the courses' sparse rows with the
-/// block's dense columns.
+/// block's dense columns; but what common learner features add are a few rows over all courses.
 final class ResponseScoreBlock: ScoreBlock {
     private let predictor: ResponsePredictor
     private let count: Int
     /// Groups of at most 48 learners: columns of `joined` × lanes, and constant(l) by lane.
     private var groups: [(lanes: Int, x: [Float], own: [Float])] = []
+    /// By learner, ends: rows of `common` and what multiplies them.
+    private var commonEnds = [0]
+    private var commonRows: [UInt32] = []
+    private var commonValues: [Float] = []
 
     private static let mostLanes = 48
 
@@ -16,6 +20,15 @@ final class ResponseScoreBlock: ScoreBlock {
         (predictor, count) = (scorer.predictor, learners.count)
         for first in stride(from: learners.lowerBound, to: learners.upperBound, by: Self.mostLanes) {
             groups.append(group(scorer, first..<min(first + Self.mostLanes, learners.upperBound)))
+        }
+        for learner in learners {
+            for at in scorer.learnerRows.range(learner) {
+                let row = predictor.commonRows[Int(scorer.learnerRows.columns[at])]
+                if row < 0 { continue }
+                commonRows.append(UInt32(row))
+                commonValues.append(scorer.learnerRows.values[at])
+            }
+            commonEnds.append(commonRows.count)
         }
     }
 
@@ -40,7 +53,8 @@ final class ResponseScoreBlock: ScoreBlock {
         scorer.forEachCourseSide(learner, body)
         let learnerBase = predictor.courseFeatureCount
         for at in scorer.learnerRows.range(learner) {
-            body(learnerBase + Int(scorer.learnerRows.columns[at]), scorer.learnerRows.values[at])
+            let feature = Int(scorer.learnerRows.columns[at])
+            if predictor.commonRows[feature] < 0 { body(learnerBase + feature, scorer.learnerRows.values[at]) }
         }
         guard let b = predictor.fixed[FeatureSpace.pairBag] else { return }
         for (k, match) in predictor.definition.space.matches.enumerated() {
@@ -66,6 +80,17 @@ final class ResponseScoreBlock: ScoreBlock {
                     for lane in 0..<count - first {
                         (out + (first + lane) * row).update(from: all.baseAddress! + lane * row, count: courses.count)
                     }
+                }
+            }
+        }
+        if commonRows.isEmpty { return }
+        commonRows.withUnsafeBufferPointer { rows in
+            commonValues.withUnsafeBufferPointer { values in
+                for k in 0..<count {
+                    let own = commonEnds[k]..<commonEnds[k + 1]
+                    predictor.common.multiply(
+                        .init(rebasing: rows[own]), values.baseAddress! + own.lowerBound, columns: courses,
+                        addTo: out + k * row)
                 }
             }
         }
