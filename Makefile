@@ -105,7 +105,7 @@ distributed-test: setup ## Stages as ranks of MPI, under mpirun and Slurm: the b
 fuzz: setup ## libFuzzer with address sanitizer on every parser: FUZZ_SECONDS=10 each, FUZZ_RUNS=50000000 instead
 	@Tools/fuzz $(or $(FUZZ_SECONDS),10) $(FUZZ_RUNS)
 
-test-tsan: setup build ## The suite and a whole run under the thread sanitizer; Swift 6.3.1 fails to compile it
+test-tsan: setup build ## The suite and a whole run under the thread sanitizer, in a build of its own
 	@python3 -B Tests/Torture/torture.py --only data_races
 
 bench: setup build ## A generated platform of 200,000 learners × 16,000 courses, stage by stage

@@ -2,7 +2,8 @@
 #ifndef LECTERN_CLONES_H
 #define LECTERN_CLONES_H
 
-#if defined(__x86_64__)
+// Not with the thread sanitizer: the choice is made before its runtime is there.
+#if defined(__x86_64__) && !__has_feature(thread_sanitizer)
 #define CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define CLONES

@@ -73,6 +73,7 @@ struct WideRow: ~Copyable {
     }
 
     private mutating func addSparse(_ span: MomentSpan, _ rows: SparseRows) {
+        let values = values  // Swift 6.3.1 with the thread sanitizer fails on `self.values[i] += …` in a ~Copyable
         rows.columns.withUnsafeBufferPointer { columns in
             rows.values.withUnsafeBufferPointer { b in
                 for k in 0..<span.count {
@@ -92,6 +93,7 @@ struct WideRow: ~Copyable {
     }
 
     private mutating func normalise(_ span: MomentSpan) {
+        let values = values  // as above
         // Courses of the context never count for the maximum, and never as candidates.
         for k in 0..<span.count { values[Int(span.courses[k])] = 0 }
         largest = 0

@@ -172,9 +172,19 @@ package struct Shard: Sendable {
 
     package func has(_ name: String) -> Bool { indexByName[name] != nil }
 
-    /// A plain column.
+    /// A plain column: one value a row.
+    /// - Throws: `.badData` also for a column of lists, whose values are not as many as the rows.
     package func values<Element: ShardElement>(_ name: String, as type: Element.Type = Element.self) throws -> [Element]
     {
+        let column = try find(name, Element.elementType, dimensions: 1)
+        guard !has(name + ".offsets") else {
+            throw LecternError.data("\(self.name): column \"\(name)\": lists, expected one value a row")
+        }
+        return copy(column)
+    }
+
+    /// All values of a column, be they one a row or lists, which then follow each other.
+    package func flat<Element: ShardElement>(_ name: String, as type: Element.Type = Element.self) throws -> [Element] {
         copy(try find(name, Element.elementType, dimensions: 1))
     }
 
@@ -182,7 +192,7 @@ package struct Shard: Sendable {
     package func ragged<Element: ShardElement>(_ name: String, as type: Element.Type = Element.self) throws
         -> Ragged<Element>
     {
-        Ragged(offsets: try values(name + ".offsets"), values: try values(name))
+        Ragged(offsets: try flat(name + ".offsets"), values: try flat(name))
     }
 
     /// A column of strings.

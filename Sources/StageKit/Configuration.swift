@@ -73,7 +73,7 @@ package struct Configuration: Sendable {
 
     package static func compose(_ text: String, file: String) throws -> Node? {
         do {
-            let node = try Yams.compose(yaml: text)
+            let node = try Yams.compose(yaml: text, .default, .default, .utf8)  // without it, the environment is asked
             var left = mostNodes
             if let node, !node.fits(&left) {
                 throw LecternError.configuration("\(file): more than \(mostNodes) values (an alias that multiplies?)")

@@ -101,14 +101,14 @@ struct Table {
 
     static func values(_ name: String, of shard: Shard) throws -> Values {
         switch shard[name]!.type {
-        case .i64: .integers(try shard.values(name))
-        case .i32: .integers(try shard.values(name, as: Int32.self).map(Int64.init))
-        case .u32: .integers(try shard.values(name, as: UInt32.self).map(Int64.init))
-        case .u16: .integers(try shard.values(name, as: UInt16.self).map(Int64.init))
-        case .u8: .integers(try shard.values(name, as: UInt8.self).map(Int64.init))
-        case .f32: .floats(try shard.values(name))
-        case .f64: .doubles(try shard.values(name))
-        case .bool: .booleans(try shard.values(name))
+        case .i64: .integers(try shard.flat(name))
+        case .i32: .integers(try shard.flat(name, as: Int32.self).map(Int64.init))
+        case .u32: .integers(try shard.flat(name, as: UInt32.self).map(Int64.init))
+        case .u16: .integers(try shard.flat(name, as: UInt16.self).map(Int64.init))
+        case .u8: .integers(try shard.flat(name, as: UInt8.self).map(Int64.init))
+        case .f32: .floats(try shard.flat(name))
+        case .f64: .doubles(try shard.flat(name))
+        case .bool: .booleans(try shard.flat(name))
         }
     }
 }

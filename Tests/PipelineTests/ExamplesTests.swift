@@ -67,6 +67,8 @@ private let python = """
             if spoil == "value": values[first] = math.nan
             if spoil == "entity": columns["entity.learner"][1][at] = -2
             if spoil == "unknown": columns["entity.learner"][1][at] = 6
+            if spoil == "lists":  # as many values as rows, but row 7 has none and row 8 two
+                columns["entity.learner.offsets"] = ("q", [i - (i == at + 1) for i in range(len(part) + 1)])
         write(name, "examples", len(part), columns)
 
     shard("examples-1", rows[:200])
@@ -172,6 +174,7 @@ private let python = """
             "order": "row 7: features of course",
             "value": "row 7: feature 0 of course is not finite", "entity": "row 7: learner -2",
             "unknown": "row 7: learner 6", "gap": "the largest feature number is 4294967290",
+            "lists": "column \"entity.learner\": lists",
         ]
         for (spoil, reason) in reasons.sorted(by: { $0.key < $1.key }) {
             _ = try write(spoil, spoil: spoil)

@@ -36,6 +36,16 @@ private func packed(_ shard: ShardBuilder) -> [UInt8] { Gzip.compress(shard.enco
         #expect(try shard.matrix("table").values == [1, 2, 3, 4])
     }
 
+    /// What is read as one value a row has one value a row.
+    @Test func listsAreNoPlainColumn() throws {
+        var lists = ShardBuilder(kind: "demo", rows: 3)
+        lists.add("weight", Ragged(offsets: [0, 1, 1, 2], values: [Float(1), 2]))
+        let shard = try Shard(gzipped: packed(lists), name: "demo")
+        #expect(try shard.flat("weight", as: Float.self) == [1, 2])
+        let refused = #expect(throws: LecternError.self) { try shard.values("weight", as: Float.self) }
+        #expect(refused?.code == .badData && "\(refused!)".contains("demo: column \"weight\": lists"))
+    }
+
     @Test func canonicalLayout() {
         let bytes = sample().encoded()
         let length = Int(bytes[0]) + Int(bytes[1]) << 8

@@ -18,7 +18,7 @@ from fixture import ROOT, Fixture
 from table import Size, Table, processor_seconds
 
 GROUPS = ["kill", "failing_calls", "damage", "fuzzing", "concurrent", "leakage", "reproducibility", "memory", "hostile"]
-#: Apart, as long as the compiler fails on it (docs/reliability.md).
+#: Apart: a second build of everything, then tests that take many times as long.
 APART = ["data_races"]
 
 

@@ -7,13 +7,13 @@ import Shards
 ///
 /// A single member of moderate size is inflated at once by libdeflate, in a third of zlib's time; whatever that cannot
 /// do (several members, a large or damaged file) zlib does piece by piece, with a message where one is due.
-/// Memory: two buffers of 256 KiB; at once, the file and what it inflates to, at most `mostAtOnce` bytes each.
+/// Memory: a buffer of 256 KiB; at once, the file and what it inflates to, at most `mostAtOnce` bytes each.
 /// Not safe from several threads at once.
 final class ByteSource {
     let path: String
     private let descriptor: Int32
     private let input: UnsafeMutablePointer<UInt8>
-    private static let inputBytes = 1 << 18
+    private let inputBytes: Int
     /// Bytes of `input` that are still to be used.
     private var pending: Range<Int> = 0..<0
     private var stream: UnsafeMutablePointer<z_stream>?
@@ -25,11 +25,13 @@ final class ByteSource {
 
     static let mostAtOnce = 1 << 27
 
-    /// - Parameter atOnce: whether all of it will be read; a look at the front is cheaper without.
-    init(path: String, atOnce: Bool = true) throws {
-        self.path = path
+    /// - Parameters:
+    ///   - atOnce: whether all of it will be read; a look at the front is cheaper without.
+    ///   - inputBytes: how many are read from the file in one go.
+    init(path: String, atOnce: Bool = true, inputBytes: Int = 1 << 18) throws {
+        (self.path, self.inputBytes) = (path, inputBytes)
         descriptor = try FileSystem.open(path, O_RDONLY)
-        input = .allocate(capacity: Self.inputBytes)
+        input = .allocate(capacity: inputBytes)
         try refill()
         guard pending.count >= 2 && input[0] == 0x1f && input[1] == 0x8b else { return }
         if atOnce, let inflated = try inflatedAtOnce() {
@@ -83,8 +85,8 @@ final class ByteSource {
     }
 
     private func refill() throws {
-        var got = Foundation.read(descriptor, input, Self.inputBytes)
-        while got < 0 && errno == EINTR { got = Foundation.read(descriptor, input, Self.inputBytes) }
+        var got = Foundation.read(descriptor, input, inputBytes)
+        while got < 0 && errno == EINTR { got = Foundation.read(descriptor, input, inputBytes) }
         if got < 0 { throw Self.failure(path, "read") }
         pending = 0..<got
     }

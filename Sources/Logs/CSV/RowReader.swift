@@ -50,7 +50,8 @@ package final class RowReader {
     /// - Throws: `.badData` if there is none.
     package init(path: String, form: RowForm, blockBytes: Int = 1 << 20, headerOnly: Bool = false) throws {
         (self.path, self.form, self.blockBytes) = (path, form, headerOnly ? 1 << 16 : blockBytes)
-        source = TextSource(try ByteSource(path: path, atOnce: !headerOnly), form)
+        let input = min(1 << 18, max(16, self.blockBytes))  // small ones, of tests, meet all ends of buffers
+        source = TextSource(try ByteSource(path: path, atOnce: !headerOnly, inputBytes: input), form)
         guard let block = try read() else {
             throw LecternError.data("\(path): empty, expected \(form.hasHeader ? "a header line" : "rows")")
         }
@@ -59,7 +60,7 @@ package final class RowReader {
             first = block
             return
         }
-        let cursor = RowCursor(form: form, columns: Self.mostColumns)
+        let cursor = RowCursor(form: form, columns: min(Self.mostColumns, block.range.count + 1))
         cursor.start(block)
         guard cursor.next(), cursor.problem == nil, cursor.count <= Self.mostColumns else {
             throw LecternError.data("\(path):1: expected a header line with names of columns")

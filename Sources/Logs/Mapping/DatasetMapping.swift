@@ -42,7 +42,7 @@ package struct DatasetMapping {
 
     private static func compose(_ text: String, _ file: String) throws -> Node {
         do {
-            if let node = try Yams.compose(yaml: text) { return node }
+            if let node = try Yams.compose(yaml: text, .default, .default, .utf8) { return node }
         } catch let error as YamlError {
             let line = String(describing: error).split(separator: "\n").first.map(String.init) ?? "not YAML"
             throw LecternError.configuration("\(file): not YAML: \(line)")
