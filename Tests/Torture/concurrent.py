@@ -12,7 +12,7 @@ GROUP = "at once"
 
 
 def torture(fixture, table, size):
-    two_makes(fixture, table, size(1, 8, 100))
+    two_makes(fixture, table, size(1, 100, 100))
     two_starts(fixture, table, size(0, 4, 50))
     by_hand(fixture, table)
     two_runs(fixture, table, size(0, 3, 20))
