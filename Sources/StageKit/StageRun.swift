@@ -215,6 +215,7 @@ package func reportingErrors(
     _ label: String, _ talk: TalkOptions, run: String? = nil, isMute: Bool = false, _ body: (Logger) throws -> Void
 ) throws {
     signal(SIGPIPE, SIG_IGN)
+    Trap.endAtOnce()
     var log = Logger(label: label) { StandardErrorHandler(label: $0, format: talk.logFormat) }
     if talk.quiet { log.logLevel = .warning }
     if isMute { log.logLevel = .critical }

@@ -31,6 +31,16 @@ enum Trap {
         }
     }
 
+    /// What libraries do at the end of a process is left out, but for writing what they hold: OpenBLAS waits for its
+    /// threads, and one that gets no memory at its start asks for it for ever.
+    static func endAtOnce() {
+        on_exit(
+            { code, _ in
+                fflush(nil)
+                _exit(code)
+            }, nil)
+    }
+
     private static func copy(_ bytes: [UInt8]) -> UnsafeMutableBufferPointer<UInt8> {
         let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
         _ = buffer.initialize(from: bytes)

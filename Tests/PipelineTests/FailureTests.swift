@@ -88,6 +88,15 @@ import Testing
         #expect(try leftovers("\(small)/latest").isEmpty)
     }
 
+    /// Where addresses are limited, OpenBLAS's threads may never come up; the end of a stage waited for them.
+    @Test func endsWhereAddressesAreLimited() throws {
+        let limited = ["timeout", "20", "prlimit", "--as=\(200 << 20)"]
+        for stage in ["import-logs", "evaluate"] {
+            let ended = try execute(limited + ["\(root)/bin/\(stage)", "--run", "/nonexistent"])
+            #expect(ended.code == 66 && ended.complaints.count == 1, "\(ended.code): \(ended.errors)")
+        }
+    }
+
     @Test func usageAndHelp() throws {
         for name in PipelineTests.stages {
             #expect(try tool(name, "--no-such-option").code == 64)
