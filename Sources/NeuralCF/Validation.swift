@@ -246,7 +246,7 @@ struct Validation {
         while first < learners.endIndex {
             let shard = learners[first].shard
             let same = learners[first...].prefix { $0.shard == shard }
-            var vectors = model.towers.learnerVectors(
+            let vectors = model.towers.learnerVectors(
                 data.shards[shard], learners: same.map(\.row), at: time, history: history, workers: Workers(count: 1))
             let row = first - learners.startIndex
             for k in row..<row + same.count { out.row(k).update(from: model.towers.courseBias, count: count) }
