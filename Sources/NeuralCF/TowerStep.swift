@@ -67,11 +67,14 @@ final class TowerStep {
         workers.forEach((count + size - 1) / size) { body($0, TowerBatch.rows($0, count, size)) }
     }
 
+    /// The items of a step that this rank works on.
+    private func own(_ items: Int) -> Range<Int> { isDealt ? workers.own(items) : 0..<items }
+
     /// Blocks of courses, dealt to ranks.
     private func forEachDealtBlock(_ count: Int, _ body: (Range<Int>) -> Void) {
         let size = TowerTrainer.courseBlock
         let blocks = (count + size - 1) / size
-        let own = isDealt ? workers.own(blocks) : 0..<blocks
+        let own = own(blocks)
         workers.forEach(own.count) { body(TowerBatch.rows(own.lowerBound + $0, count, size)) }
     }
 
@@ -81,7 +84,7 @@ final class TowerStep {
         _ count: Int, _ slots: [Int32], _ body: (UnsafeBufferPointer<UInt32>, UnsafePointer<Int32>) -> Void
     ) {
         let size = TowerTrainer.courseBlock
-        let own = isDealt ? workers.own((count + size - 1) / size) : 0..<(count + size - 1) / size
+        let own = own((count + size - 1) / size)
         let rows = own.lowerBound * size..<own.upperBound * size
         let courses = batch.snapshot.walk.filter { rows.contains(Int(slots[Int($0)])) }
         courses.withUnsafeBufferPointer { courses in
@@ -164,7 +167,7 @@ final class TowerStep {
         var losses = [Double](repeating: 0, count: groups)
         losses.withUnsafeMutableBufferPointer { losses in
             workspace.learnerSmall.withUnsafeMutableBufferPointer { small in
-                let own = isDealt ? workers.own(groups) : 0..<groups
+                let own = own(groups)
                 workers.forEach(own.count, scratch: borrowBlock) { loan, index in
                     let group = own.lowerBound + index
                     let (first, end) = (group * blocks / groups, (group + 1) * blocks / groups)
@@ -333,7 +336,7 @@ final class TowerStep {
         let blocks = (candidates.count + TowerTrainer.courseBlock - 1) / TowerTrainer.courseBlock
         TowerWorkspace.clear(&workspace.courseSmall, parts: blocks, count: layout.small(.course).count)
         workspace.courseSmall.withUnsafeMutableBufferPointer { small in
-            let own = isDealt ? workers.own(blocks) : 0..<blocks
+            let own = own(blocks)
             workers.forEach(own.count, scratch: { workspace.passes.borrow { PassScratch() } }) { loan, index in
                 let block = own.lowerBound + index
                 let rows = TowerBatch.rows(block, candidates.count, TowerTrainer.courseBlock)
