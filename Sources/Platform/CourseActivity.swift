@@ -20,37 +20,59 @@ package struct CourseActivity: Sendable, Equatable {
 
     /// - Parameter shards: moments of any number of groups of learners.
     package init(courseCount: Int, shards: [Moments]) {
+        self.init(courseCount: courseCount, shards: shards, batch: 1 << 24)
+    }
+
+    /// - Parameter batch: moments that are sorted at a time: 8 bytes each, whatever there are in all.
+    package init(courseCount: Int, shards: [Moments], batch: Int) {
         self.courseCount = courseCount
+        (days, offsets, courses, counts) = ([], [0], [], [])
+        var found: [Count] = []
         var keys: [UInt64] = []
-        keys.reserveCapacity(shards.reduce(0) { $0 + $1.courses.count })
+        keys.reserveCapacity(min(batch, shards.reduce(0) { $0 + $1.courses.count }))
         for shard in shards {
             for i in shard.courses.indices {
                 // The offset keeps the order of days before 1970.
                 let day = UInt64(UInt32(bitPattern: Self.day(shard.times[i]) &+ Int32.min))
                 keys.append(day << 32 | UInt64(shard.courses[i]))
+                if keys.count == batch { Self.count(&keys, into: &found) }
             }
         }
-        keys.sort()
-        days = []
-        offsets = [0]
-        courses = []
-        counts = []
-        var last: UInt64? = nil
-        for key in keys {
+        Self.count(&keys, into: &found)
+        for (key, count) in found {
             let day = Int32(bitPattern: UInt32(key >> 32)) &- Int32.min
-            if key == last {
-                counts[counts.count - 1] += 1
-                continue
-            }
             if days.last != day {
                 if !days.isEmpty { offsets.append(courses.count) }
                 days.append(day)
             }
             courses.append(UInt32(truncatingIfNeeded: key))
-            counts.append(1)
-            last = key
+            counts.append(count)
         }
         if !days.isEmpty { offsets.append(courses.count) }
+    }
+
+    /// Day and course, and how many moments they have.
+    private typealias Count = (key: UInt64, count: UInt32)
+
+    /// Adds keys to the sorted counts, and empties them.
+    private static func count(_ keys: inout [UInt64], into found: inout [Count]) {
+        keys.sort()
+        var merged: [Count] = []
+        merged.reserveCapacity(found.count)
+        var old = 0
+        func add(_ key: UInt64, _ count: UInt32) {
+            if merged.last?.key == key { merged[merged.count - 1].count += count } else { merged.append((key, count)) }
+        }
+        for key in keys {
+            while old < found.count && found[old].key <= key {
+                add(found[old].key, found[old].count)
+                old += 1
+            }
+            add(key, 1)
+        }
+        for entry in found[old...] { add(entry.key, entry.count) }
+        keys.removeAll(keepingCapacity: true)
+        found = merged
     }
 
     /// Σ over moments on days before `day` of 2^(−(day − their day)/halfLife), per course.

@@ -7,11 +7,18 @@ import LinearAlgebra
 package struct Moments: Sendable, Equatable {
     package var offsets: [Int]
     /// Course numbers, one per moment.
-    package var courses: [UInt32]
+    package var courses: Column<UInt32>
     /// Seconds since 1970 UTC, one per moment.
-    package var times: [Int64]
+    package var times: Column<Int64>
+
+    /// Bytes of a moment in memory.
+    package static let bytes = MemoryLayout<UInt32>.stride + MemoryLayout<Int64>.stride
 
     package init(offsets: [Int], courses: [UInt32], times: [Int64]) {
+        self.init(offsets: offsets, courses: Column(courses), times: Column(times))
+    }
+
+    package init(offsets: [Int], courses: Column<UInt32>, times: Column<Int64>) {
         precondition(offsets.first == 0 && offsets.last == courses.count && courses.count == times.count)
         (self.offsets, self.courses, self.times) = (offsets, courses, times)
     }

@@ -10,8 +10,8 @@ package enum WatchedShards {
     package static func encode(_ moments: Moments) -> ShardBuilder {
         var shard = ShardBuilder(kind: "watched", rows: moments.learnerCount)
         let offsets = moments.offsets.map(Int64.init)
-        shard.add("course", Ragged(offsets: offsets, values: moments.courses))
-        shard.add("time", Ragged(offsets: offsets, values: moments.times))
+        shard.add("course", Ragged(offsets: offsets, values: moments.courses.array))
+        shard.add("time", Ragged(offsets: offsets, values: moments.times.array))
         return shard
     }
 
@@ -45,9 +45,36 @@ package enum WatchedShards {
             keepsUnknown: unknown == "keep", maxCoursesPerLearner: courses)
     }
 
+    /// Of all shards.
+    package static func momentCount(_ watched: StageInput) throws -> Int {
+        guard let count = watched.manifest.counts["moments"] else {
+            throw LecternError.data("\(watched.manifest.stage)/manifest.json: count \"moments\" is missing")
+        }
+        return count
+    }
+
     /// Every shard's moments, in shard order.
     package static func allMoments(_ watched: StageInput) throws -> [Moments] {
         try watched.names("watched").map { try moments(watched.shard($0)) }
+    }
+
+    /// The same, read into a nameless file from which they are mapped: their memory can be had back while they are used.
+    /// - Parameter folder: where the file lies; 12 bytes a moment.
+    package static func mappedMoments(_ watched: StageInput, in folder: String) throws -> [Moments] {
+        let file = try ScratchFile(in: folder)
+        let places = try watched.names("watched").map { name in
+            let moments = try moments(watched.shard(name))
+            return (
+                offsets: moments.offsets, times: try file.append(moments.times.array),
+                courses: try file.append(moments.courses.array)
+            )
+        }
+        let mapped = try file.mapped()
+        return places.map { place in
+            Moments(
+                offsets: place.offsets, courses: Column(mapped: mapped.values(place.courses), owner: mapped),
+                times: Column(mapped: mapped.values(place.times), owner: mapped))
+        }
     }
 }
 

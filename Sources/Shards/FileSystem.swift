@@ -25,6 +25,19 @@ package enum FileSystem {
         }
     }
 
+    /// A new empty file under a name that nobody else has, for reading and writing.
+    package static func createTemporary(in folder: String) throws -> (descriptor: Int32, path: String) {
+        while true {
+            var name = Array("\(folder)/scratch-XXXXXX".utf8CString)
+            let descriptor = name.withUnsafeMutableBufferPointer { mkstemp($0.baseAddress!) }
+            if descriptor >= 0 {
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+                return (descriptor, String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            }
+            if errno != EINTR { throw fail("\(folder)/scratch-XXXXXX", "create", creating: true) }
+        }
+    }
+
     /// fsync(2), tried again where a signal interrupts it.
     package static func sync(_ descriptor: Int32, _ path: String) throws {
         while fsync(descriptor) != 0 {

@@ -31,7 +31,8 @@ extension StageName {
         switch self {
         case .importLogs: "a lower --spill-mib, as in make IMPORT_FLAGS=\"--spill-mib 64\", lowers it"
         case .buildCooccurrence: "cowatch.wide: cowatch or a shorter filter.history lower it"
-        case .trainNCF: "smaller ncf.batch, ncf.hidden or ncf.embedding and fewer filter.snapshots lower it"
+        case .trainNCF:
+            "smaller ncf.batch, ncf.hidden, ncf.embedding or ncf.moments_mib and fewer filter.snapshots lower it"
         case .trainGLMix: "fewer glmix.features or glmix.negatives, or glmix.write_examples: false, lower it"
         case .blend: "fewer blend.candidates or blend.max_learners lower it"
         case .exportTopK: "fewer export.formats or a smaller export.k lower it"

@@ -74,7 +74,7 @@ struct HistoryLanguages {
         (self.codes, self.valid, names) = (codes, valid, catalogue.dictionaries["language"]?.values ?? [])
     }
 
-    func name(of courses: ArraySlice<UInt32>) -> String {
+    func name(of courses: some Collection<UInt32>) -> String {
         var counts: [UInt32: Int] = [:]
         for course in courses where Int(course) < codes.count && valid[Int(course)] {
             counts[codes[Int(course)], default: 0] += 1

@@ -3,8 +3,8 @@
 // Writes  ncf/fit (moments before t_v, scoring as of t_v) and ncf/refit (before T, as of T): towers, embeddings of
 //         courses and of the learners of each shard; the training history, related courses, neighbour shares
 //         ncf.checkpoint/ while it trains: a killed training goes on after its last epoch
-// Memory  all moments (12 bytes each) and all snapshots; in training the weights, their
-//         gradient and Adam's two moments, and per thread 96 × candidates
+// Memory  all moments (12 bytes each; beyond ncf.moments_mib mapped from a file) and all snapshots; in training the
+//         weights, their gradient and Adam's two moments, and per thread 96 × candidates
 
 import ArgumentParser
 import LinearAlgebra
@@ -22,7 +22,7 @@ struct TrainNCF: ParsableCommand {
         discussion: """
             Score = trend + γ·wide + α·towers. Trend and wide are fitted first and frozen; two towers learn what is \
             left, and count only as far as they improve the ranking of validation half A.
-            Memory: all moments, all co-watch snapshots, four times the weights, and 96 × candidates per thread.
+            Memory: all moments (up to ncf.moments_mib), all co-watch snapshots, four times the weights, and 96 × candidates per thread.
             """,
         version: Lectern.release)
 
@@ -133,7 +133,7 @@ struct NCFInputs {
         let cowatch = try stage.input(.buildCooccurrence)
         let catalogue = try LogsShards.catalogue(logs)
         let windows = try TimeWindows(watched.manifest)
-        let moments = try WatchedShards.allMoments(watched)
+        let moments = try Self.moments(watched, stage)
         let hashes = try stage.workers.map(moments.count) { shard in
             let learners = try LogsShards.learners(logs.shard(LogsShards.learners(shard, of: moments.count)))
             return learners.ids.map { LearnerHash.of($0.utf8) }
@@ -145,5 +145,13 @@ struct NCFInputs {
         data = NCFData(
             courseCount: catalogue.count, shards: moments, hashes: hashes, publishedAt: catalogue.publishedAt,
             snapshots: snapshots)
+    }
+
+    /// In memory up to a budget, beyond it mapped from a file of this stage.
+    private static func moments(_ watched: StageInput, _ stage: StageRun) throws -> [Moments] {
+        let bytes = Moments.bytes * (try WatchedShards.momentCount(watched))
+        if bytes <= stage.slice.integer("ncf.moments_mib") << 20 { return try WatchedShards.allMoments(watched) }
+        stage.say("\(bytes >> 20) MiB of moments, more than ncf.moments_mib: mapped from a file")
+        return try WatchedShards.mappedMoments(watched, in: stage.output.partialPath)
     }
 }

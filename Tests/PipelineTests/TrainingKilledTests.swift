@@ -89,6 +89,22 @@ import Testing
         #expect(try manifest(run) == manifest(undisturbed))
     }
 
+    /// The moments mapped from a file, of which nothing is left: the same shards.
+    @Test func momentsBeyondTheirBudget() throws {
+        let (place, undisturbed, run) = try places()
+        defer { place.remove() }
+        try prepare(place, run, Self.set + " ncf.moments_mib=0")
+        let outcome = try tool("train-ncf", "--run", run, "--threads", "2")
+        #expect(outcome.code == 0 && outcome.errors.contains("mapped from a file"), "\(outcome.errors)")
+        // Headers name the configuration, which differs: nothing else does.
+        let difference = try tool("inspect-shards", "diff", run + "/ncf", undisturbed + "/ncf")
+        let lines = difference.output.split(separator: "\n")
+        #expect(lines.count > 3 && lines.allSatisfy { $0.contains(".safetensors.gz: header config: ") }, "\(lines)")
+        let names = try FileSystem.list(run + "/ncf")
+        #expect(!names.contains { $0.hasPrefix("scratch") })
+        #expect(try !FileSystem.list(run).contains { $0.hasPrefix("ncf.") })
+    }
+
     @Test func divergenceLeavesNothing() throws {
         let (place, _, run) = try places()
         defer { place.remove() }

@@ -51,6 +51,25 @@ private let day: Int64 = 86_400
     }
 }
 
+@Suite struct ColumnTests {
+    private final class Owner: Sendable {}
+
+    /// A column in a file reads like an array; one that is written to is a copy, and the file stays as it was.
+    @Test func mappedReadsAndCopiesOnWrite() {
+        let memory = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: 3)
+        defer { memory.deallocate() }
+        _ = memory.initialize(from: [7, 8, 9])
+        let mapped = Column<UInt32>(mapped: UnsafeBufferPointer(memory), owner: Owner())
+        #expect(mapped.count == 3 && mapped[2] == 9 && Array(mapped[1..<3]) == [8, 9] && mapped.array == [7, 8, 9])
+        #expect(mapped.withUnsafeBufferPointer { $0.baseAddress == UnsafePointer(memory.baseAddress!) })
+        var copy = mapped
+        copy[0] = 1
+        copy.append(2)
+        copy += [3]
+        #expect(copy == [1, 8, 9, 2, 3] && mapped == [7, 8, 9] && memory[0] == 7)
+    }
+}
+
 @Suite struct WatchFilterTests {
     private func filter(keepsUnknown: Bool = true, max: Int = 100) -> WatchFilter {
         WatchFilter(
@@ -107,8 +126,13 @@ private let day: Int64 = 86_400
         let shard = Moments(offsets: [0, 4], courses: [1, 0, 1, 1], times: [-1, 5 * day, 5 * day + 9, 7 * day])
         let activity = CourseActivity(courseCount: 2, shards: [shard, shard])
         #expect(activity.days == [-1, 5, 7])
+        #expect(activity.courses == [1, 0, 1, 1] && activity.counts == [2, 2, 2, 2])
         #expect(activity.total(to: 7) == [2, 4])
         #expect(activity.total(from: 5, to: 8) == [2, 4])
+        // Sorted in parts that fall anywhere among the eight moments.
+        for batch in 1...9 {
+            #expect(CourseActivity(courseCount: 2, shards: [shard, shard], batch: batch) == activity)
+        }
         // Half-life 2 days, from day 7: day 5 counts half, day −1 counts 1/16, day 7 itself nothing.
         let decayed = activity.decayed(before: 7, halfLife: 2)
         #expect(abs(decayed[0] - 1) < 1e-12 && abs(decayed[1] - (1 + 2.0 / 16)) < 1e-12)

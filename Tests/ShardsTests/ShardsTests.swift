@@ -251,3 +251,22 @@ private func packed(_ shard: ShardBuilder) -> [UInt8] { Gzip.compress(shard.enco
         }
     }
 }
+
+@Suite struct ScratchFileTests {
+    /// Values of several widths come back from where they were put, and the folder shows no file at any time.
+    @Test func valuesComeBackWithoutAName() throws {
+        let folder = NSTemporaryDirectory() + "lectern-scratch-\(UUID().uuidString)"
+        try FileSystem.createFolder(folder)
+        defer { try? FileSystem.removeAll(folder) }
+        let file = try ScratchFile(in: folder)
+        let odd = try file.append([UInt32(1), 2, 3])
+        let wide = try file.append([Int64.min, .max])
+        let none = try file.append([Int64]())
+        let last = try file.append([UInt32(4)])
+        let mapped = try file.mapped()
+        #expect(try FileSystem.list(folder).isEmpty)
+        #expect(Array(mapped.values(odd)) == [1, 2, 3] && Array(mapped.values(wide)) == [.min, .max])
+        #expect(mapped.values(none).isEmpty && Array(mapped.values(last)) == [4])
+        #expect(throws: LecternError.self) { try ScratchFile(in: folder + "/none") }
+    }
+}

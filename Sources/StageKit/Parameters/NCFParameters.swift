@@ -92,6 +92,10 @@ extension Parameters {
             "ncf.linear_examples", .integer(1...100_000_000), .integer(8_192),
             "Snapshot cuts from which trend and wide are fitted, at most (drawn once)."),
         Parameter(
+            "ncf.moments_mib", .integer(0...1_048_576), .integer(2_048), unit: "MiB",
+            "More moments than fill this, at 12 bytes each, are mapped from a file in the run's folder instead of held in memory."
+        ),
+        Parameter(
             "ncf.refit", .boolean, .boolean(true),
             "Train once more with moments up to T for the final scores; false takes the validation fit for both."),
     ]
