@@ -171,4 +171,22 @@ private func compare(
         _ = try importLogs(mapping, one, asOf: asOf, cache: cached.cache(mapping: mapping, limit: 0))
         #expect(try cached.entries.isEmpty)
     }
+
+    /// A folder that somebody still writes stays; one whose writer is gone goes with the next import.
+    @Test func whatWritersLeaveBehindGoes() throws {
+        let cached = Cached()
+        let (left, busy) = (cached.folder.path + "/one.left.partial", cached.folder.path + "/two.busy.partial")
+        for folder in [left, busy] {
+            try FileSystem.createFolder(folder)
+            try FileSystem.write([1], to: folder + "/rows.safetensors.gz")
+        }
+        let descriptor = open(busy, O_RDONLY | O_DIRECTORY)
+        #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        try compare(cached, files())
+        #expect(try cached.entries.filter { $0.hasSuffix(".partial") } == [busy])
+        close(descriptor)
+        try compare(cached, files())
+        #expect(try cached.entries.allSatisfy { !$0.hasSuffix(".partial") } && cached.entries.count == 3)
+        #expect(cached.warnings.texts.isEmpty)
+    }
 }

@@ -36,10 +36,7 @@ package final class ImportCache: Sendable {
     /// Names the entry of a file: reads it once, at the speed of SHA-256.
     func key(of path: String, table: String) throws -> String {
         var digest = Digest.Running()
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw LecternError.missing("\(path): cannot open: \(String(cString: strerror(errno)))")
-        }
+        let descriptor = try FileSystem.open(path, O_RDONLY)
         defer { close(descriptor) }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
         defer { buffer.deallocate() }
@@ -84,6 +81,10 @@ package final class ImportCache: Sendable {
         let partial = "\(path(key)).\(UUID().uuidString).partial"
         do {
             try FileSystem.createFolder(partial)
+            // Locked while its writer lives: `prune` knows by that what is left over.
+            let descriptor = try FileSystem.open(partial, O_RDONLY | O_DIRECTORY)
+            defer { close(descriptor) }
+            _ = flock(descriptor, LOCK_EX | LOCK_NB)
             for (name, shard) in events.shards {
                 var shard = shard
                 shard.metadata["key"] = key
@@ -99,16 +100,14 @@ package final class ImportCache: Sendable {
         }
     }
 
-    /// Removes what other processes left half-written more than a day ago, and the least recently used entries beyond
-    /// the limit.
+    /// Removes what processes that are gone left half-written, and the least recently used entries beyond the limit.
     func prune() {
         guard let names = try? FileSystem.list(folder) else { return }
         var entries: [(path: String, bytes: Int, used: Int64)] = []
-        let dayAgo = Int64(time(nil)) - 86_400
         for name in names {
             guard let (_, used) = FileSystem.status(path(name)) else { continue }
             if name.hasSuffix(".partial") {
-                if used / 1_000_000_000 < dayAgo { try? FileSystem.removeAll(path(name)) }
+                if isAbandoned(path(name)) { try? FileSystem.removeAll(path(name)) }
                 continue
             }
             let bytes = Self.names.reduce(0) {
@@ -121,5 +120,12 @@ package final class ImportCache: Sendable {
             try? FileSystem.removeAll(entry.path)
             total -= entry.bytes
         }
+    }
+
+    /// Whether nobody writes there any more.
+    private func isAbandoned(_ partial: String) -> Bool {
+        guard let descriptor = try? FileSystem.open(partial, O_RDONLY | O_DIRECTORY) else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_EX | LOCK_NB) == 0
     }
 }
