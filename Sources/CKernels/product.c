@@ -21,14 +21,21 @@ INLINE void tile(size_t rows, size_t depth, const float *a, size_t a_row, size_t
     for (size_t i = 0; i < rows; i++) *(v16 *)(c + i * c_row) = sum[i];
 }
 
+// Where sums begin at C, which may come from the last-level cache, the next group's C is asked for while this one is made.
 CLONES void lk_product(size_t rows, size_t panels, size_t depth, const float *a, size_t a_row, size_t a_depth,
                        const float *b, size_t b_panel, size_t b_depth, float *c, size_t c_panel, size_t c_row,
                        int add) {
     for (size_t p = 0; p < panels; p++) {
         const float *panel = b + p * b_panel;
         size_t i = 0;
-        for (; i + ROWS <= rows; i += ROWS)
-            tile(ROWS, depth, a + i * a_row, a_row, a_depth, panel, b_depth, c + p * c_panel + i * c_row, c_row, add);
+        for (; i + ROWS <= rows; i += ROWS) {
+            float *to = c + p * c_panel + i * c_row;
+            if (add) {
+                const float *next = i + 2 * ROWS <= rows ? to + ROWS * c_row : c + (p + 1) * c_panel;
+                for (size_t r = 0; r < ROWS; r++) __builtin_prefetch(next + r * c_row);
+            }
+            tile(ROWS, depth, a + i * a_row, a_row, a_depth, panel, b_depth, to, c_row, add);
+        }
         const float *from = a + i * a_row;
         float *to = c + p * c_panel + i * c_row;
         switch (rows - i) {

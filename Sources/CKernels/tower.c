@@ -77,3 +77,7 @@ CLONES double lk_logistic(size_t n, float *x) {
 CLONES void lk_fill_from(size_t n, const int32_t *rank, int32_t first, float value, float *x) {
     for (size_t i = 0; i < n; i++) x[i] = rank[i] >= first ? value : x[i];
 }
+
+CLONES void lk_relu_gradient(size_t n, float scale, const float *unit, float *g) {
+    for (size_t i = 0; i < n; i++) g[i] = unit[i] > 0 ? scale * g[i] : 0;
+}

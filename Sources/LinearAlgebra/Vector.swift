@@ -51,6 +51,11 @@ package enum Vector {
         _ n: Int, _ x: UnsafeMutablePointer<Float>, with value: Float, whereRank rank: UnsafePointer<Int32>,
         atLeast first: Int32
     ) { lk_fill_from(n, rank, first, value, x) }
+    /// g[i] = scale·g[i] where unit[i] > 0, else 0: back through a ReLU that gave `unit`.
+    @inline(__always)
+    package static func reluGradient(
+        _ n: Int, scale: Float, unit: UnsafePointer<Float>, _ g: UnsafeMutablePointer<Float>
+    ) { lk_relu_gradient(n, scale, unit, g) }
     /// Indices (from `base`) of elements ≥ threshold; `out` has room for n.
     @inline(__always)
     package static func select(

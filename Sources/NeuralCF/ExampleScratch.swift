@@ -4,24 +4,18 @@ import Platform
 /// What one thread reuses from example to example.
 final class ExampleScratch {
     var wide: WideRow
-    private var courses: [UInt32] = []
-    private var times: [Int64] = []
+    /// Of a block's examples.
+    var contexts: [ExampleContext] = []
 
     init(courseCount: Int) { wide = WideRow(courseCount: courseCount) }
 
-    func fillWide(_ example: Example, _ resolved: ResolvedExample, _ trainer: TowerTrainer) {
+    /// - Parameter index: of the example within its block.
+    func fillWide(_ example: Example, _ index: Int, _ trainer: TowerTrainer) {
         let matrix =
             trainer.linear.gamma == 0 || example.snapshot < 0
             ? WideMatrix.none : trainer.data.snapshots[Int(example.snapshot)].wide
-        let moments = trainer.data.shards[Int(example.shard)]
-        courses.removeAll(keepingCapacity: true)
-        times.removeAll(keepingCapacity: true)
-        for at in resolved.context {
-            courses.append(moments.courses[at])
-            times.append(moments.times[at])
-        }
-        courses.withUnsafeBufferPointer { c in
-            times.withUnsafeBufferPointer { t in
+        contexts[index].courses.withUnsafeBufferPointer { c in
+            contexts[index].times.withUnsafeBufferPointer { t in
                 wide.fill(
                     MomentSpan(courses: c, times: t), at: example.cut, decay: trainer.linear.decay, matrix: matrix)
             }

@@ -68,25 +68,26 @@ package struct ExampleSource: Sendable {
     }
 
     /// One epoch's examples, shard by shard; at most about `examplesPerEpoch`. Memory: these, and per thread all those of one
-    /// shard: a shard is listed again for each number that must be known first, never kept.
+    /// shard: shards are counted first, by listing them, and listed again when it is known what is drawn of them.
     package func epoch(_ epoch: Int, workers: Workers) -> [[Example]] {
         var part = Part()
-        func counts() -> (all: Int, empty: Int) {
-            let parts = workers.map(data.shards.count) { shard in
-                let list = examples(shard, epoch, part)
-                return (list.count, list.count { $0.context.isEmpty })
+        let counts = workers.dealtRows(data.shards.count, width: 2) { shard in
+            let list = examples(shard, epoch, part)
+            return [Double(list.count), Double(list.count { $0.context.isEmpty })]
+        }
+        let empty = Int(counts.reduce(0) { $0 + $1[1] })
+        var all = Int(counts.reduce(0) { $0 + $1[0] })
+        let allowed = parameters.emptyShare / max(1 - parameters.emptyShare, 1e-9) * Double(all - empty)
+        if empty < all && Double(empty) > allowed {
+            let share = allowed / Double(empty)
+            part.ofEmpty = share
+            all -= empty
+            for (shard, count) in counts.enumerated() {
+                var random = drawing("ncf.empty", epoch, shard)
+                all += (0..<Int(count[1])).count { _ in random.uniform() < share }
             }
-            return parts.reduce((0, 0)) { ($0.all + $1.0, $0.empty + $1.1) }
         }
-        var found = counts()
-        let allowed = parameters.emptyShare / max(1 - parameters.emptyShare, 1e-9) * Double(found.all - found.empty)
-        if found.empty < found.all && Double(found.empty) > allowed {
-            part.ofEmpty = allowed / Double(found.empty)
-            found = counts()
-        }
-        if found.all > parameters.examplesPerEpoch {
-            part.ofAll = Double(parameters.examplesPerEpoch) / Double(found.all)
-        }
+        if all > parameters.examplesPerEpoch { part.ofAll = Double(parameters.examplesPerEpoch) / Double(all) }
         return workers.map(data.shards.count) { examples($0, epoch, part) }
     }
 
@@ -104,12 +105,17 @@ package struct ExampleSource: Sendable {
             appendExamples(shard, learner, using: &random, to: &list)
         }
         func thin(_ share: Double, _ purpose: String, where applies: (Example) -> Bool) {
-            var random = RandomKey(seed: parameters.seed, purpose: purpose).stream(epoch, shard)
+            var random = drawing(purpose, epoch, shard)
             list = list.filter { !applies($0) || random.uniform() < share }
         }
         if let share = part.ofEmpty { thin(share, "ncf.empty") { $0.context.isEmpty } }
         if let share = part.ofAll { thin(share, "ncf.cap") { _ in true } }
         return list
+    }
+
+    /// One number per example that a share is drawn of: it stays if that is below the share.
+    private func drawing(_ purpose: String, _ epoch: Int, _ shard: Int) -> CounterRandom {
+        RandomKey(seed: parameters.seed, purpose: purpose).stream(epoch, shard)
     }
 
     private func appendExamples(
@@ -166,8 +172,8 @@ package struct ExampleSource: Sendable {
 /// Which of a learner's moments are context and which are labels, after random cuts and hiding.
 struct ResolvedExample {
     /// Positions in the shard's moments, ascending.
-    var context: [Int] = []
-    var labels: [Int] = []
+    private(set) var context: [Int] = []
+    private(set) var labels: [Int] = []
 
     mutating func resolve(_ example: Example, hide: Double) {
         context.removeAll(keepingCapacity: true)

@@ -133,27 +133,25 @@ struct LearnerInputBuilder: ~Copyable {
 
     private func inverseNormCoWatch(_ target: LearnerInputs, _ start: Int) -> Float {
         guard let inputs else { return 0 }
-        return inputs.rows.columns.withUnsafeBufferPointer { columns in
-            inputs.rows.values.withUnsafeBufferPointer { values in
-                for (course, weight) in zip(courses, weights) {
-                    for at in inputs.rows.range(Int(course)) { sum.start[Int(columns[at])] += weight * values[at] }
-                }
-                // ‖x‖² = Σ_i w_i·(x·ŝ_i): no second list of touched columns is needed.
-                var squares = 0.0
-                for k in courses.indices {
-                    let course = Int(courses[k])
-                    var dot: Float = 0
-                    for at in inputs.rows.range(course) { dot += sum.start[Int(columns[at])] * values[at] }
-                    squares += Double(weights[k]) * Double(dot)
-                    if target.hasDecay { target.cross.start[start + k] = dot }
-                }
-                for course in courses {
-                    for at in inputs.rows.range(Int(course)) { sum.start[Int(columns[at])] = 0 }
-                }
-                let inverse = squares > 0 ? Float(1 / squares.squareRoot()) : 0
-                if target.hasDecay { for k in courses.indices { target.cross.start[start + k] *= inverse } }
-                return inverse
+        let sum = sum.start
+        return inputs.rows.withPointers { rows in
+            for (course, weight) in zip(courses, weights) {
+                for at in rows.range(Int(course)) { sum[Int(rows.columns[at])] += weight * rows.values[at] }
             }
+            // ‖x‖² = Σ_i w_i·(x·ŝ_i): no second list of touched columns is needed.
+            var squares = 0.0
+            for k in courses.indices {
+                var dot: Float = 0
+                for at in rows.range(Int(courses[k])) { dot += sum[Int(rows.columns[at])] * rows.values[at] }
+                squares += Double(weights[k]) * Double(dot)
+                if target.hasDecay { target.cross.start[start + k] = dot }
+            }
+            for course in courses {
+                for at in rows.range(Int(course)) { sum[Int(rows.columns[at])] = 0 }
+            }
+            let inverse = squares > 0 ? Float(1 / squares.squareRoot()) : 0
+            if target.hasDecay { for k in courses.indices { target.cross.start[start + k] *= inverse } }
+            return inverse
         }
     }
 }

@@ -58,15 +58,17 @@ extension Moments {
     }
 }
 
-/// A zeroed block of memory that threads share by disjoint ranges.
+/// A zeroed block of memory that threads share by disjoint ranges; begins with a cache line.
 final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     let start: UnsafeMutablePointer<Element>
     let count: Int
 
     init(_ count: Int, zero: Element) {
         self.count = count
-        start = UnsafeMutablePointer<Element>.allocate(capacity: max(count, 1))
-        start.initialize(repeating: zero, count: max(count, 1))
+        let bytes = max(count, 1) * MemoryLayout<Element>.stride
+        start = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64).bindMemory(
+            to: Element.self, capacity: count)
+        start.initialize(repeating: zero, count: count)
     }
 
     deinit { start.deallocate() }

@@ -20,10 +20,13 @@ struct NegativePairs {
             var seen = [Bool](repeating: false, count: sampler.courseCount)
             var (courses, weights): ([UInt32], [Float]) = ([], [])
             var ends: [Int] = []
-            for row in TowerBatch.rows(block, count, TowerTrainer.learnerBlock) {
+            var contexts: [ExampleContext] = []
+            let rows = TowerBatch.rows(block, count, TowerTrainer.learnerBlock)
+            batch.resolve(rows, &contexts)
+            for (index, row) in rows.enumerated() {
                 sampler.append(
-                    labels: batch.labels[row], context: batch.contexts[row], cut: batch.examples[row].cut, step: step,
-                    row: row, seen: &seen, &courses, &weights)
+                    labels: batch.labels[row], context: contexts[index].courses, cut: batch.examples[row].cut,
+                    step: step, row: row, seen: &seen, &courses, &weights)
                 ends.append(courses.count)
             }
             return (courses, weights, ends)

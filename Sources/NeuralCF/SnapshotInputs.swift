@@ -93,3 +93,29 @@ extension SparseRows {
         }
     }
 }
+
+/// Sparse rows for inner loops: where they lie, without bounds checks or calls into another module.
+struct RowPointers {
+    let offsets: UnsafePointer<Int>
+    let columns: UnsafePointer<UInt32>
+    let values: UnsafePointer<Float>
+
+    @inline(__always)
+    func range(_ row: Int) -> Range<Int> { Range(uncheckedBounds: (offsets[row], offsets[row + 1])) }
+}
+
+extension SparseRows {
+    /// - Parameter body: must not keep the pointers, nor read a row beyond `rowCount`.
+    @inline(__always)
+    func withPointers<Result>(_ body: (RowPointers) throws -> Result) rethrows -> Result {
+        try offsets.withUnsafeBufferPointer { offsets in
+            try columns.withUnsafeBufferPointer { columns in
+                try values.withUnsafeBufferPointer { values in
+                    try body(
+                        RowPointers(
+                            offsets: offsets.baseAddress!, columns: columns.baseAddress!, values: values.baseAddress!))
+                }
+            }
+        }
+    }
+}

@@ -130,7 +130,7 @@ struct TowerPass {
                 transposeB: true, below.start, ldc: inputs)
             // A unit that ReLU or dropout silenced is 0; the others were scaled by dropout.
             let scale = dropout > 0 ? Float(1 / (1 - dropout)) : 1
-            for i in 0..<rows.count * inputs { below.start[i] = input[i] > 0 ? below.start[i] * scale : 0 }
+            Vector.reluGradient(rows.count * inputs, scale: scale, unit: input, below.start)
             swap(&gradient, &below)
         }
         let width = dimensions[0]

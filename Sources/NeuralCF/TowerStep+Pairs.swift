@@ -7,7 +7,9 @@ extension TowerStep {
         var gradients = [Float](repeating: 0, count: pairs.courses.count)
         let loss = gradients.withUnsafeMutableBufferPointer { gradients in
             forEachLearnerBlock { rows, scratch, _, _ in
-                rows.reduce(0.0) { $0 + pairLoss($1, pairs, gradients.baseAddress!, scratch) }
+                rows.enumerated().reduce(0.0) { sum, row in
+                    sum + pairLoss(row.element, row.offset, pairs, gradients.baseAddress!, scratch)
+                }
             }
         }
         let byCourse = PairsByCourse(pairs, gradients, candidates)
@@ -26,11 +28,12 @@ extension TowerStep {
     /// Σ over an example's pairs of weight·(log(1 + eˢ) − y·s), y = 1 for labels; ∂/∂s over the batch to `gradients`,
     /// ∂/∂u to the learner's row.
     private func pairLoss(
-        _ row: Int, _ pairs: NegativePairs, _ gradients: UnsafeMutablePointer<Float>, _ scratch: BlockScratch
+        _ row: Int, _ index: Int, _ pairs: NegativePairs, _ gradients: UnsafeMutablePointer<Float>,
+        _ scratch: BlockScratch
     ) -> Double {
         let (embedding, scale) = (layout.embedding, trainer.towers.outputScale)
         let (unit, out) = (learners.unit.start + row * embedding, learners.unitGradient.start + row * embedding)
-        let hasOffsets = fillOffsetsIfAny(row, scratch)
+        let hasOffsets = fillOffsetsIfAny(row, index, scratch)
         out.update(repeating: 0, count: embedding)
         let first = pairs.offsets[row]
         var loss = 0.0

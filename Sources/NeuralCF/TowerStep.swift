@@ -174,7 +174,8 @@ final class TowerStep {
                     var builder = batch.inputBuilder()
                     for block in first..<end {
                         let rows = TowerBatch.rows(block, batch.examples.count, FusedLoss.rows)
-                        batch.fillInputs(rows, &builder)
+                        batch.resolve(rows, &loan.item.example.contexts)
+                        batch.fillInputs(rows, loan.item.example.contexts, &builder)
                         forwardTower(rows)
                         losses[group] += body(rows, loan.item, group, block == first)
                         small[group].withUnsafeMutableBufferPointer {
@@ -246,32 +247,35 @@ final class TowerStep {
         _ rows: Range<Int>, _ rank: UnsafePointer<Int32>, _ scratch: BlockScratch
     ) -> FusedLoss.Block {
         var hasOffsets = false
-        for (index, row) in rows.enumerated() where fillOffsetsIfAny(row, scratch) {
+        for (index, row) in rows.enumerated() where fillOffsetsIfAny(row, index, scratch) {
             hasOffsets = true
             scratch.fused.setOffsets(index, scratch.offsets.start, count: candidates.count)
         }
         return FusedLoss.Block(
             units: learners.unit.start + rows.lowerBound * layout.embedding, count: rows.count,
             entries: TileEntries(
-                labels: batch.labels[rows], excluded: batch.contexts[rows], slots: candidates.slots,
-                candidates: candidates.count),
+                labels: batch.labels[rows], excluded: scratch.example.contexts[..<rows.count].map(\.courses)[...],
+                slots: candidates.slots, candidates: candidates.count),
             hasOffsets: hasOffsets, rank: rank,
             firstUnpublished: rows.map { trainer.publication.count(at: batch.examples[$0].cut) })
     }
 
-    /// Puts what a learner's logits begin with into `scratch.offsets`. - Returns: false if that is 0 for every learner.
-    func fillOffsetsIfAny(_ row: Int, _ scratch: BlockScratch) -> Bool {
+    /// Puts what a learner's logits begin with into `scratch.offsets`.
+    /// - Parameter index: of the learner within its block.
+    /// - Returns: false if that is 0 for every learner.
+    func fillOffsetsIfAny(_ row: Int, _ index: Int, _ scratch: BlockScratch) -> Bool {
         if !trainer.hasOffsets && candidates.logProbability.isEmpty && outputBias.isEmpty { return false }
-        fillOffsets(row, scratch.offsets.start, scratch.example)
+        fillOffsets(row, index, scratch.offsets.start, scratch.example)
         return true
     }
 
-    private func fillOffsets(_ row: Int, _ out: UnsafeMutablePointer<Float>, _ scratch: ExampleScratch) {
+    private func fillOffsets(
+        _ row: Int, _ index: Int, _ out: UnsafeMutablePointer<Float>, _ scratch: ExampleScratch
+    ) {
         let example = batch.examples[row]
         let count = candidates.count
-        let resolved = batch.wideContext[row]
-        let trend = trainer.trend.row(at: example.cut, emptyContext: resolved.context.isEmpty)
-        scratch.fillWide(example, resolved, trainer)
+        let trend = trainer.trend.row(at: example.cut, emptyContext: scratch.contexts[index].courses.isEmpty)
+        scratch.fillWide(example, index, trainer)
         if count == layout.courseCount && candidates.logProbability.isEmpty {
             out.update(from: trend, count: count)
             scratch.wide.add(Float(trainer.linear.gamma), to: out)

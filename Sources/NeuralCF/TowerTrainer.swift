@@ -151,6 +151,23 @@ struct PublicationOrder: Sendable {
     }
 }
 
+/// The whole context of an example, hidden moments included: these courses are no candidates.
+struct ExampleContext {
+    private(set) var courses: [UInt32] = []
+    private(set) var times: [Int64] = []
+    private var resolved = ResolvedExample()
+
+    mutating func resolve(_ example: Example, hide: Double, _ moments: Moments) {
+        resolved.resolve(example, hide: hide)
+        courses.removeAll(keepingCapacity: true)
+        times.removeAll(keepingCapacity: true)
+        for at in resolved.context {
+            courses.append(moments.courses[at])
+            times.append(moments.times[at])
+        }
+    }
+}
+
 /// The examples of a step.
 struct TowerBatch {
     let examples: [Example]
@@ -159,9 +176,6 @@ struct TowerBatch {
     let inputs: LearnerInputs
     /// Courses of each example's labels.
     let labels: [[UInt32]]
-    /// Courses that are no candidates: the whole context, hidden moments included.
-    let contexts: [[UInt32]]
-    let wideContext: [ResolvedExample]
     private let trainer: TowerTrainer
     private let epoch: Int
     private let hideKey: RandomKey
@@ -173,18 +187,11 @@ struct TowerBatch {
         hideKey = RandomKey(seed: parameters.seed, purpose: "ncf.hide")
         snapshot = trainer.inputs(step.snapshot)
         inputs = LearnerInputs(lengths: examples.map(\.context.count), input: parameters.learnerInput)
-        let resolved = examples.map { example in
-            var resolved = ResolvedExample()
+        var resolved = ResolvedExample()
+        labels = examples.map { example in
             resolved.resolve(example, hide: parameters.hide)
-            return resolved
-        }
-        wideContext = resolved
-        labels = zip(examples, resolved).map { example, resolved in
-            resolved.labels.map { data.shards[Int(example.shard)].courses[$0] }
-                .filter { data.publishedAt[Int($0)] <= example.cut }
-        }
-        contexts = zip(examples, resolved).map { example, resolved in
-            resolved.context.map { data.shards[Int(example.shard)].courses[$0] }
+            let courses = data.shards[Int(example.shard)].courses
+            return resolved.labels.map { courses[$0] }.filter { data.publishedAt[Int($0)] <= example.cut }
         }
     }
 
@@ -194,20 +201,28 @@ struct TowerBatch {
             cowatch: trainer.parameters.learnerRows == .cowatch ? snapshot : nil, decay: trainer.towers.decay)
     }
 
+    /// Replaces `contexts` by those of some examples.
+    func resolve(_ rows: Range<Int>, _ contexts: inout [ExampleContext]) {
+        while contexts.count < rows.count { contexts.append(ExampleContext()) }
+        for (index, row) in rows.enumerated() {
+            let example = examples[row]
+            contexts[index].resolve(example, hide: trainer.parameters.hide, trainer.data.shards[Int(example.shard)])
+        }
+    }
+
     /// Draws the hidden moments of some examples and builds their learner inputs.
-    func fillInputs(_ rows: Range<Int>, _ builder: inout LearnerInputBuilder) {
+    func fillInputs(_ rows: Range<Int>, _ contexts: [ExampleContext], _ builder: inout LearnerInputBuilder) {
         let hide = trainer.parameters.hide
-        for row in rows {
-            let (example, context) = (examples[row], wideContext[row].context)
-            let moments = trainer.data.shards[Int(example.shard)]
+        for (index, row) in rows.enumerated() {
+            let (example, context) = (examples[row], contexts[index])
             let id = UInt64(example.shard) << 32 | UInt64(example.learner)
             var random = hideKey.stream(UInt64(epoch), mix(id) ^ UInt64(bitPattern: example.cut))
             let hides = hide > 0 && example.hideKey == 0
             builder.begin()
-            for (k, at) in context.enumerated() {
+            for k in context.courses.indices {
                 // The newest moment always stays.
-                if hides && k < context.count - 1 && random.uniform() < hide { continue }
-                builder.append(moments.courses[at], moments.times[at])
+                if hides && k < context.courses.count - 1 && random.uniform() < hide { continue }
+                builder.append(context.courses[k], context.times[k])
             }
             builder.finish(row, at: example.cut, into: inputs)
         }

@@ -73,23 +73,24 @@ struct WideRow: ~Copyable {
     }
 
     private mutating func addSparse(_ span: MomentSpan, _ rows: SparseRows) {
-        let values = values  // Swift 6.3.1 with the thread sanitizer fails on `self.values[i] += …` in a ~Copyable
-        rows.columns.withUnsafeBufferPointer { columns in
-            rows.values.withUnsafeBufferPointer { b in
-                for k in 0..<span.count {
-                    let weight = weights[k]
-                    for at in rows.range(Int(span.courses[k])) {
-                        let column = Int(columns[at])
-                        if !seen[column] {
-                            seen[column] = true
-                            touched[touchedCount] = UInt32(column)
-                            touchedCount += 1
-                        }
-                        values[column] += weight * b[at]
+        // Locals: Swift 6.3.1 with the thread sanitizer fails on `self.values[i] += …` in a ~Copyable.
+        let (values, seen, touched) = (values, seen, touched)
+        var count = touchedCount
+        rows.withPointers { rows in
+            for k in 0..<span.count {
+                let weight = weights[k]
+                for at in rows.range(Int(span.courses[k])) {
+                    let column = Int(rows.columns[at])
+                    if !seen[column] {
+                        seen[column] = true
+                        touched[count] = UInt32(column)
+                        count += 1
                     }
+                    values[column] += weight * rows.values[at]
                 }
             }
         }
+        touchedCount = count
     }
 
     private mutating func normalise(_ span: MomentSpan) {

@@ -12,4 +12,6 @@ void lk_weighted_rows(size_t n, const uint32_t *rows, const int32_t *slot, const
 double lk_logistic(size_t n, float *x);
 /// x[i] = value where rank[i] ≥ first.
 void lk_fill_from(size_t n, const int32_t *rank, int32_t first, float value, float *x);
+/// g[i] = scale·g[i] where unit[i] > 0, else 0: back through a ReLU that gave `unit`.
+void lk_relu_gradient(size_t n, float scale, const float *unit, float *g);
 #endif
