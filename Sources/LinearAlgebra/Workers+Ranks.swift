@@ -34,6 +34,24 @@ extension Workers {
         return (0..<items).map { Array(all[$0 * width..<($0 + 1) * width]) }
     }
 
+    /// Lists of any length, each made by one rank.
+    package func dealtLists<Value: BitwiseCopyable>(_ items: Int, _ body: (Int) -> [Value]) -> [[Value]] {
+        if !ranks.areSeveral { return map(items, body) }
+        let own = own(items)
+        let found = map(own.count) { body(own.lowerBound + $0) }
+        let counts = dealtRows(items, width: 1) { [Double(found[$0 - own.lowerBound].count)] }
+        let starts = counts.reduce(into: [0]) { $0.append($0.last! + Int($1[0])) }
+        let all = [Value](unsafeUninitializedCapacity: starts[items]) { all, count in
+            count = starts[items]
+            guard count > 0, let base = all.baseAddress else { return }
+            for (i, list) in found.enumerated() {
+                (base + starts[own.lowerBound + i]).initialize(from: list, count: list.count)
+            }
+            share(base, items: items) { starts[$0] }
+        }
+        return (0..<items).map { Array(all[starts[$0]..<starts[$0 + 1]]) }
+    }
+
     /// Completes on every rank what each has filled for its items.
     /// - Parameter start: where an item's values begin (and the one's before it end).
     package func share<Value: BitwiseCopyable>(

@@ -1,19 +1,31 @@
 import LinearAlgebra
 import Platform
 
-/// One (learner, cut): the context and the labels are ranges of the moments of the learner's shard.
-package struct Example: Sendable, Equatable {
+/// One (learner, cut): the context and the labels are ranges of the moments of the learner's shard, which has less than 2³¹.
+package struct Example: Sendable, Equatable, BitwiseCopyable {
     package var shard: Int32
     package var learner: Int32
     /// Seconds; the model looks from here.
     package var cut: Int64
-    package var context: Range<Int>
+    package var context: Range<Int> { Int(contextStart)..<Int(contextEnd) }
     /// Those of courses that are published only after the cut do not count.
-    package var labels: Range<Int>
+    package var labels: Range<Int> { Int(labelStart)..<Int(labelEnd) }
     /// The newest co-watch snapshot at or before the cut; −1: none yet, courses enter by the diagonal.
     package var snapshot: Int32
     /// 0, or with random cuts the key that decides which moments of `context` are hidden and so labels.
-    package var hideKey: UInt64 = 0
+    package var hideKey: UInt64
+    // Plain numbers: ranks send each other examples as they lie in memory.
+    private var contextStart, contextEnd, labelStart, labelEnd: Int32
+
+    package init(
+        shard: Int, learner: Int, cut: Int64, context: Range<Int>, labels: Range<Int>, snapshot: Int?,
+        hideKey: UInt64 = 0
+    ) {
+        (self.shard, self.learner, self.cut) = (Int32(shard), Int32(learner), cut)
+        (contextStart, contextEnd) = (Int32(context.lowerBound), Int32(context.upperBound))
+        (labelStart, labelEnd) = (Int32(labels.lowerBound), Int32(labels.upperBound))
+        (self.snapshot, self.hideKey) = (Int32(snapshot ?? -1), hideKey)
+    }
 }
 
 /// Lists the examples of an epoch (docs/ncf.md, "Examples").
@@ -88,7 +100,7 @@ package struct ExampleSource: Sendable {
             }
         }
         if all > parameters.examplesPerEpoch { part.ofAll = Double(parameters.examplesPerEpoch) / Double(all) }
-        return workers.map(data.shards.count) { examples($0, epoch, part) }
+        return workers.dealtLists(data.shards.count) { examples($0, epoch, part) }
     }
 
     /// What is drawn of the examples with an empty context, then of all; nil: each.
@@ -153,8 +165,8 @@ package struct ExampleSource: Sendable {
         if context.isEmpty && !keepsEmpty { return }
         list.append(
             Example(
-                shard: Int32(shard), learner: Int32(learner), cut: cut, context: context, labels: labels,
-                snapshot: Int32(data.snapshot(at: cut) ?? -1)))
+                shard: shard, learner: learner, cut: cut, context: context, labels: labels,
+                snapshot: data.snapshot(at: cut)))
     }
 
     private func appendRandom(
@@ -164,8 +176,8 @@ package struct ExampleSource: Sendable {
         if all.count < 2 { return }
         list.append(
             Example(
-                shard: Int32(shard), learner: Int32(learner), cut: end, context: all, labels: all,
-                snapshot: Int32(data.snapshot(at: end) ?? -1), hideKey: random.next() | 1))
+                shard: shard, learner: learner, cut: end, context: all, labels: all, snapshot: data.snapshot(at: end),
+                hideKey: random.next() | 1))
     }
 }
 

@@ -16,8 +16,6 @@ final class TowerStep {
     let courses: TowerActivations
     private let blocks: Int
     private let groups: Int
-    /// Whether ranks share the groups of learners. With attention, and for single pairs, a rank needs more of the others'
-    /// learners than their sums: then each does all of it.
     private let isDealt: Bool
     /// The sum over groups.
     private let tree: DealtTree
@@ -50,7 +48,7 @@ final class TowerStep {
         courses = trainer.workspace.courses(candidates.count)
         blocks = (batch.examples.count + FusedLoss.rows - 1) / FusedLoss.rows
         groups = min(Self.mostGroups, blocks)
-        isDealt = trainer.workers.ranks.areSeveral && attention == nil && trainer.loss != .sampledBCE
+        isDealt = trainer.isDealt
         tree = (isDealt ? trainer.workers : Workers(count: 1)).tree(groups)
         due = Meeting(trainer.workers)
         outputBias =
@@ -375,10 +373,13 @@ final class TowerStep {
         if !outputBias.isEmpty { sum(workspace.biasGradients, 1) }
     }
 
-    /// Sums the blocks and spreads the first layers' gradients over the tables.
+    /// Sums the blocks and spreads the first layers' gradients over the tables; a rank, over its own rows of them.
     func addGradients(to gradient: UnsafeMutablePointer<Float>) {
         let entries = EntriesByColumn(batch.inputs, columnCount: layout.courseCount)
-        if isCoWatch { gather(entries, into: workspace.rowGradient.start) }
+        if isCoWatch {
+            gather(entries, into: workspace.rowGradient.start)
+            share(workspace.rowGradient.start, layout.courseCount, layout.width)
+        }
         meet()
         addSmall(to: gradient)
         let courseTable = gradient + layout.tensor("course.table")!.offset
@@ -391,7 +392,6 @@ final class TowerStep {
         } else {
             gather(entries, into: learnerTable)
         }
-        meet()
     }
 
     /// The gradients of everything but the tables.
@@ -418,7 +418,6 @@ final class TowerStep {
             entries.gather(list, learners.firstGradient.start, width: width, into: target)
             if let attention { entries.gather(list, attention, batch.inputs, into: target) }
         }
-        share(target, layout.courseCount, width)
     }
 
     private func backProject(slots: [Int32], _ upstream: FloatBuffer, into table: UnsafeMutablePointer<Float>) {
@@ -428,6 +427,5 @@ final class TowerStep {
                     list, slot: slots.baseAddress!, upstream: upstream.start, width: layout.width, into: table)
             }
         }
-        share(table, layout.courseCount, layout.width)
     }
 }

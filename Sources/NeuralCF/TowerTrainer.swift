@@ -66,8 +66,14 @@ package final class TowerTrainer {
         }
     }
 
+    /// All ranks must ask for it together.
     package var state: State {
-        get { State(step: stepNumber, weights: towers.weights, first: first, second: second) }
+        get {
+            var (first, second) = (first, second)
+            shareTables(&first)
+            shareTables(&second)
+            return State(step: stepNumber, weights: towers.weights, first: first, second: second)
+        }
         set {
             let sizes = [newValue.weights.count, newValue.first.count, newValue.second.count]
             precondition(sizes.allSatisfy { $0 == layout.weightCount })
@@ -82,8 +88,9 @@ package final class TowerTrainer {
         stepNumber += 1
         let loss = accumulate(step, epoch: epoch, labelShare: labelShare)
         Adam().update(
-            weights: &towers.weights, gradient: &gradient, first: &first, second: &second, step: stepNumber,
-            rate: rate, l2: parameters.l2, workers: workers)
+            weights: &towers.weights, gradient: &gradient, first: &first, second: &second, ranges: ownWeights,
+            Adam().scale(step: stepNumber, rate: rate, l2: parameters.l2), workers: workers)
+        shareTables(&towers.weights)
         if let decay = layout.tensor("learner.decay") {
             for i in decay.range { towers.weights[i] = max(0, towers.weights[i]) }
         }
@@ -105,6 +112,43 @@ package final class TowerTrainer {
             gradient.withUnsafeMutableBufferPointer { pass.addGradients(to: $0.baseAddress!) }
         }
         return loss
+    }
+
+    // MARK: Ranks
+
+    /// Whether ranks share a step's learners, and the rows of the tables: each then steps its own. With attention, and for
+    /// single pairs, a rank needs more of the others' learners than their sums: then each does all of it.
+    var isDealt: Bool { workers.ranks.areSeveral && parameters.learnerInput != .attention && loss != .sampledBCE }
+
+    private var tables: [TowerLayout.Tensor] { ["learner.table", "course.table"].map { layout.tensor($0)! } }
+    private var tableBlocks: Int { (layout.courseCount + Self.courseBlock - 1) / Self.courseBlock }
+    /// Where a block of courses begins in a table.
+    private func tableStart(_ block: Int) -> Int { min(block * Self.courseBlock, layout.courseCount) * layout.width }
+
+    /// The weights whose gradient this rank has: its rows of the tables and all that is no table. nil: all.
+    private var ownWeights: [Range<Int>]? {
+        if !isDealt { return nil }
+        let own = workers.own(tableBlocks)
+        var ranges: [Range<Int>] = []
+        var end = 0
+        for table in tables.sorted(by: { $0.offset < $1.offset }) {
+            ranges.append(end..<table.offset)
+            ranges.append(table.offset + tableStart(own.lowerBound)..<table.offset + tableStart(own.upperBound))
+            end = table.range.upperBound
+        }
+        return ranges + [end..<layout.weightCount]
+    }
+
+    /// Completes what each rank holds for its rows of the tables.
+    private func shareTables(_ values: inout [Float]) {
+        if !isDealt { return }
+        values.withUnsafeMutableBufferPointer { values in
+            var due = Meeting(workers)
+            for table in tables {
+                due.add(values.baseAddress! + table.offset, items: tableBlocks) { tableStart($0) }
+            }
+            due.hold(&workspace.meeting)
+        }
     }
 
     private func negativePairs(_ batch: TowerBatch, _ labelShare: [Double]) -> NegativePairs {

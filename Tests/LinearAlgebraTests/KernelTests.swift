@@ -74,7 +74,7 @@ import Testing
                 expected[i] -= 0.01 * corrected / (spread + 1e-8)
             }
             Adam().update(
-                weights: &w, gradient: &g, first: &m, second: &v, step: step, rate: 0.01, l2: 0.1,
+                weights: &w, gradient: &g, first: &m, second: &v, Adam().scale(step: step, rate: 0.01, l2: 0.1),
                 workers: Workers(count: 1))
             #expect(g == [0, 0])
         }
