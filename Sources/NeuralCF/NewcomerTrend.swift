@@ -43,10 +43,15 @@ package enum NewcomerTrend {
         }
     }
 
-    /// - Parameter days: ascending.
-    static func forEachDay(_ activity: CourseActivity, _ days: [Int32], _ body: (Int, Lists) -> Void) {
+    /// - Parameters:
+    ///   - days: ascending.
+    ///   - visited: of these days.
+    static func forEachDay(
+        _ activity: CourseActivity, _ days: [Int32], visited: Range<Int>? = nil, _ body: (Int, Lists) -> Void
+    ) {
         let courses = activity.courseCount
         DecayedCounts.forEachDay(activity, days, halfLives: halfLives, window: window) { index, counts in
+            if let visited, !visited.contains(index) { return }
             let totals = (0..<listCount).map { list in
                 (list * courses..<(list + 1) * courses).reduce(0) { $0 + counts[$1] }
             }

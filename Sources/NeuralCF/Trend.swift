@@ -8,12 +8,16 @@ package enum Trend {
     package static var featureCount: Int { halfLives.count }
 
     /// Visits the features of each asked day: `halfLives.count × courses`, row-major, valid during the call.
-    /// - Parameter days: ascending.
+    /// - Parameters:
+    ///   - days: ascending.
+    ///   - visited: of these days.
     static func forEachDay(
-        _ activity: CourseActivity, _ days: [Int32], _ body: (Int, UnsafePointer<Double>) -> Void
+        _ activity: CourseActivity, _ days: [Int32], visited: Range<Int>? = nil,
+        _ body: (Int, UnsafePointer<Double>) -> Void
     ) {
         let features = Buffer<Double>(featureCount * activity.courseCount, zero: 0)
         DecayedCounts.forEachDay(activity, days, halfLives: halfLives) { index, counts in
+            if let visited, !visited.contains(index) { return }
             for i in 0..<features.count { features.start[i] = counts[i] == 0 ? 0 : Scalar.log(1 + counts[i]) }
             body(index, UnsafePointer(features.start))
         }
@@ -27,19 +31,24 @@ package struct TrendTable: Sendable {
     private let empty: FloatBuffer
     private let other: FloatBuffer
 
-    package init(activity: CourseActivity, days: Set<Int32>, weights: LinearPart) {
+    /// - Parameter workers: whose ranks share the days.
+    package init(
+        activity: CourseActivity, days: Set<Int32>, weights: LinearPart, workers: Workers = Workers(count: 1)
+    ) {
         let (sorted, courses) = (days.sorted(), activity.courseCount)
         let (empty, other) = (FloatBuffer(sorted.count * courses), FloatBuffer(sorted.count * courses))
-        Trend.forEachDay(activity, sorted) { index, features in
+        let own = workers.own(sorted.count)
+        Trend.forEachDay(activity, sorted, visited: own) { index, features in
             for c in 0..<courses {
                 var sum = 0.0
                 for h in 0..<Trend.featureCount { sum += weights.trendOther[h] * features[h * courses + c] }
                 other.start[index * courses + c] = Float(sum)
             }
         }
-        NewcomerTrend.forEachDay(activity, sorted) { index, lists in
+        NewcomerTrend.forEachDay(activity, sorted, visited: own) { index, lists in
             lists.scores(weights.newcomerShares, into: empty.start + index * courses)
         }
+        for scores in [empty, other] { workers.share(scores.start, items: sorted.count) { $0 * courses } }
         (self.days, courseCount, self.empty, self.other) = (sorted, courses, empty, other)
     }
 

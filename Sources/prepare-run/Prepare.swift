@@ -50,11 +50,11 @@ struct Prepare: ParsableCommand {
         }
     }
 
-    /// A training that was killed between its commit and the end leaves its checkpoint.
+    /// A training that was killed between its commit and the end, or could not remove it, leaves its checkpoint.
     private func dropFinishedCheckpoint() throws {
         let states = StageState.all(run: runFolder)
         guard states.contains(where: { $0.stage == .trainNCF && $0.state == "done" }) else { return }
-        try FileSystem.removeAll(runFolder + "/ncf.checkpoint")
+        for name in ["ncf.checkpoint", "ncf.checkpoint.old"] { try FileSystem.removeAll("\(runFolder)/\(name)") }
     }
 
     private func readMapping() throws -> DatasetMapping {
