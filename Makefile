@@ -29,7 +29,7 @@ BIN   := $(if $(TRAITS),bin-mpi,bin)
 BUILD := $(if $(TRAITS),.build-mpi,.build)
 SWIFT_BUILD := swift build -c release $(if $(TRAITS),--traits $(TRAITS) --scratch-path $(BUILD),--build-tests)
 STAGES := import-logs filter-watches build-cooccurrence train-ncf train-glmix blend export-topk evaluate render-report
-TOOLS  := generate-logs prepare-run publish-run inspect-shards
+TOOLS  := generate-logs prepare-run publish-run inspect-shards recommend
 FLAGS  := --run $(R) $(if $(THREADS),--threads $(THREADS)) $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 SELF   := $(MAKE) --no-print-directory
 # Without "Nothing to be done": make dies of it if nobody reads its output.
@@ -66,7 +66,7 @@ status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lo
 	@$(BIN)/prepare-run status --run $(R)
 
 recommend: ## One learner's list with scores, reasons and rung: make recommend LEARNER=…
-	@$(BIN)/export-topk recommend --run $(R) -- '$(subst ','\'',$(LEARNER))'
+	@$(BIN)/recommend --run $(R) -- '$(subst ','\'',$(LEARNER))'
 
 inspect: ## Look into shards: make inspect STAGE=watched CMD=head
 	@$(BIN)/inspect-shards $(or $(CMD),ls) $(if $(FILE),$(FILE),$(R)/$(STAGE))

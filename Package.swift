@@ -2,9 +2,9 @@
 import PackageDescription
 
 // Floors (docs/architecture.md; Tests/ArchitectureTests holds the imports against them):
-//   0  system libraries, CKernels, LinearAlgebra, Shards     1  Platform, Metrics, ShardKinds
+//   0  system libraries, CKernels, DenseAlgebra, LinearAlgebra, Shards     1  Platform, Metrics, ShardKinds
 //   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving, CourseMap, Reporting
-//   3  StoredModels, StageKit                                              4  one executable per stage
+//   3  StoredModels, CommandKit, StageKit                                  4  one executable per stage or tool
 // A target may import only lower floors (ShardKinds also Platform); the algorithms of floor 2 do not import each
 // other, and cannot touch files: only ShardKinds knows both the domain and the shards.
 
@@ -17,7 +17,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let algorithms: [Target.Dependency] = ["CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Metrics"]
-let everyStage: [Target.Dependency] = ["StageKit", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]
+let everyStage: [Target.Dependency] = ["StageKit", "CommandKit", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]
 
 func stage(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .executableTarget(name: name, dependencies: everyStage + dependencies)
@@ -55,34 +55,41 @@ let package = Package(
             name: "CMPI", dependencies: [.target(name: "COpenMPI", condition: .when(traits: ["MPI"]))],
             cSettings: [.define("LECTERN_MPI", .when(traits: ["MPI"]))]),
         module("Ranks", [.target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
-        module("LinearAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels", "Ranks"]),
+        module("DenseAlgebra", ["COpenBLAS", "CLAPACKE", "CKernels"]),
+        module("LinearAlgebra", ["CKernels", "Ranks"]),
         module("Shards", ["CZlib", "CLibdeflate", crypto]),
         // Floor 1
         module("Platform", ["LinearAlgebra"]),
-        module("Metrics", ["LinearAlgebra"]),
+        module("Metrics", ["LinearAlgebra", "DenseAlgebra"]),
         module("ShardKinds", ["Platform", "Shards", "LinearAlgebra"]),
         // Floor 2
         module("Logs", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", yams]),
-        module("CoWatch", ["Platform", "LinearAlgebra"]),
-        module("NeuralCF", ["Platform", "LinearAlgebra", "Metrics"]),
-        module("GLMix", ["Platform", "LinearAlgebra", "Metrics"]),
-        module("Baselines", ["Platform", "LinearAlgebra"]),
-        module("Ranking", ["Platform", "LinearAlgebra", "Metrics"]),
+        module("CoWatch", ["Platform", "LinearAlgebra", "DenseAlgebra"]),
+        module("NeuralCF", ["Platform", "LinearAlgebra", "DenseAlgebra", "Metrics"]),
+        module("GLMix", ["Platform", "LinearAlgebra", "DenseAlgebra", "Metrics"]),
+        module("Baselines", ["Platform", "LinearAlgebra", "DenseAlgebra"]),
+        module("Ranking", ["Platform", "LinearAlgebra", "DenseAlgebra", "Metrics"]),
         module("Serving", ["ShardKinds", "Platform", "Shards"]),
-        module("CourseMap", ["LinearAlgebra"]),
+        module("CourseMap", ["LinearAlgebra", "DenseAlgebra"]),
         module("Reporting", ["Metrics"]),
         // Floor 3
         module("ServingSQLite", ["Serving", "CSQLite"]),
         module("StoredModels", ["NeuralCF", "GLMix", "ShardKinds", "Platform", "Shards", "LinearAlgebra"]),
+        module("CommandKit", ["Shards", "Ranks", argumentParser, logging]),
         module(
-            "StageKit", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", "Ranks", argumentParser, yams, logging]),
+            "StageKit",
+            [
+                "CommandKit", "ShardKinds", "Platform", "Shards", "LinearAlgebra", "DenseAlgebra", "Ranks",
+                argumentParser,
+                yams, logging,
+            ]),
         // Floor 4, in the order in which data flows
         stage("generate-logs", ["Logs"]),
         stage("prepare-run", ["Logs"]),
         stage("import-logs", ["Logs"]),
         stage("filter-watches"),
         stage("build-cooccurrence", ["CoWatch"]),
-        stage("train-ncf", ["NeuralCF", "CoWatch", "Metrics", "StoredModels"]),
+        stage("train-ncf", ["NeuralCF", "CoWatch", "Metrics", "StoredModels", "DenseAlgebra"]),
         stage("train-glmix", ["GLMix", "Metrics"]),
         stage("blend", algorithms + ["StoredModels"]),
         stage("export-topk", algorithms + ["Serving", "ServingSQLite", "StoredModels"]),
@@ -90,6 +97,10 @@ let package = Package(
         stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics", "Logs"]),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
+        // Must start fast: no OpenBLAS, no Foundation.
+        .executableTarget(
+            name: "recommend",
+            dependencies: ["CommandKit", "Serving", "ServingSQLite", "ShardKinds", "Platform", "Shards"]),
         // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
         .target(
             name: "FuzzTargets",
@@ -97,15 +108,15 @@ let package = Package(
             path: "Tests/FuzzTargets"),
         // Tests
         tests("Fuzz", ["FuzzTargets", "Logs", "StageKit", "Shards"]),
-        tests("LinearAlgebra", ["LinearAlgebra"]),
+        tests("LinearAlgebra", ["LinearAlgebra", "DenseAlgebra"]),
         tests("Shards", ["Shards"]),
         tests("Platform", ["Platform"]),
         tests("ShardKinds", ["ShardKinds"]),
         tests("Metrics", ["Metrics"]),
         tests("Logs", ["Logs"]),
         tests("CoWatch", ["CoWatch"]),
-        tests("NeuralCF", ["NeuralCF"]),
-        tests("GLMix", ["GLMix", "Metrics"]),
+        tests("NeuralCF", ["NeuralCF", "DenseAlgebra"]),
+        tests("GLMix", ["GLMix", "DenseAlgebra", "Metrics"]),
         tests("Baselines", ["Baselines"]),
         tests("Ranking", ["Ranking"]),
         tests("Serving", ["Serving", "ServingSQLite", "Metrics"]),
@@ -146,7 +157,8 @@ if Context.environment["LECTERN_TSAN"] != nil {
 if Context.environment["LECTERN_BENCHMARKS"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "bench-ncf", dependencies: ["NeuralCF", "Platform", "LinearAlgebra"], path: "Tests/Benchmarks/NCF",
+            name: "bench-ncf", dependencies: ["NeuralCF", "Platform", "LinearAlgebra", "DenseAlgebra"],
+            path: "Tests/Benchmarks/NCF",
             exclude: ["arrays.py", "compare.py", "peer.py", "torch_peer.py", "tensorflow_peer.py"],
             sources: ["main.swift"]))
     package.targets.append(
@@ -155,7 +167,7 @@ if Context.environment["LECTERN_BENCHMARKS"] != nil {
             exclude: ["peers.py"]))
     package.targets.append(
         .executableTarget(
-            name: "bench-topk", dependencies: everyStage + ["NeuralCF", "Ranking", "StoredModels"],
+            name: "bench-topk", dependencies: everyStage + ["NeuralCF", "Ranking", "StoredModels", "DenseAlgebra"],
             path: "Tests/Benchmarks/TopK", exclude: ["compare.py", "peer.py"], sources: ["main.swift"]))
     package.targets.append(
         .executableTarget(

@@ -48,25 +48,52 @@ CLONES void lk_product(size_t rows, size_t panels, size_t depth, const float *a,
     }
 }
 
-// Left rows that lie as the loop reads them need no arithmetic of addresses. The next panel, which a page's end hides from
-// the processor's own prefetching, is asked for in equal parts before each group of rows.
-CLONES void lk_product_packed(size_t rows, size_t panels, size_t depth, const float *a, const float *b, float *c,
-                              size_t c_row) {
+// Left rows that lie as the loop reads them need no arithmetic of addresses.
+INLINE void packed_tile(size_t rows, size_t depth, const float *a, const float *b, const float *const *start, size_t at,
+                        float *c, size_t c_row) {
+    v16 sum[ROWS];
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < rows; i++) sum[i] = *(const v16 *)(start ? start[i] + at : c + i * c_row);
+#pragma clang loop unroll_count(4)
+    for (size_t k = 0; k < depth; k++) {
+        v16 column = *(const v16 *)(b + k * 16);
+#pragma clang loop unroll(full)
+        for (size_t i = 0; i < rows; i++)
+            sum[i] = __builtin_elementwise_fma((v16)(a[k * ROWS + i]), column, sum[i]);
+    }
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < rows; i++) *(v16 *)(c + i * c_row) = sum[i];
+}
+
+// The next panel, which a page's end hides from the processor's own prefetching, is asked for in equal parts before each
+// group of rows.
+INLINE void packed(size_t rows, size_t panels, size_t depth, const float *a, const float *b, const float *const *starts,
+                   float *c, size_t c_row) {
     size_t groups = (rows + ROWS - 1) / ROWS;
     for (size_t p = 0; p < panels; p++) {
         const float *panel = b + p * depth * 16, *next = panel + depth * 16;
         for (size_t g = 0; g < groups; g++) {
             for (size_t k = g * depth / groups; k < (g + 1) * depth / groups; k++) __builtin_prefetch(next + 16 * k);
-            const float *from = a + g * ROWS * depth;
+            const float *from = a + g * ROWS * depth, *const *start = starts ? starts + g * ROWS : starts;
             float *to = c + p * 16 + g * ROWS * c_row;
             switch (rows - g * ROWS) {
-                default: tile(6, depth, from, 1, ROWS, panel, 16, to, c_row, 1); break;
-                case 5: tile(5, depth, from, 1, ROWS, panel, 16, to, c_row, 1); break;
-                case 4: tile(4, depth, from, 1, ROWS, panel, 16, to, c_row, 1); break;
-                case 3: tile(3, depth, from, 1, ROWS, panel, 16, to, c_row, 1); break;
-                case 2: tile(2, depth, from, 1, ROWS, panel, 16, to, c_row, 1); break;
-                case 1: tile(1, depth, from, 1, ROWS, panel, 16, to, c_row, 1); break;
+                default: packed_tile(6, depth, from, panel, start, p * 16, to, c_row); break;
+                case 5: packed_tile(5, depth, from, panel, start, p * 16, to, c_row); break;
+                case 4: packed_tile(4, depth, from, panel, start, p * 16, to, c_row); break;
+                case 3: packed_tile(3, depth, from, panel, start, p * 16, to, c_row); break;
+                case 2: packed_tile(2, depth, from, panel, start, p * 16, to, c_row); break;
+                case 1: packed_tile(1, depth, from, panel, start, p * 16, to, c_row); break;
             }
         }
     }
+}
+
+CLONES void lk_product_packed(size_t rows, size_t panels, size_t depth, const float *a, const float *b, float *c,
+                              size_t c_row) {
+    packed(rows, panels, depth, a, b, NULL, c, c_row);
+}
+
+CLONES void lk_product_packed_from(size_t rows, size_t panels, size_t depth, const float *a, const float *b,
+                                   const float *const *starts, float *c, size_t c_row) {
+    packed(rows, panels, depth, a, b, starts, c, c_row);
 }

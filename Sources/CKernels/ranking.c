@@ -3,60 +3,101 @@
 #include "clones.h"
 #pragma STDC FP_CONTRACT OFF
 
-typedef _Bool b16 __attribute__((ext_vector_type(16)));
+typedef float v8 __attribute__((ext_vector_type(8), aligned(4)));
+typedef double d8 __attribute__((ext_vector_type(8), aligned(8)));
+typedef _Bool b8 __attribute__((ext_vector_type(8)));
 
-// 64 elements are summed and compared at once, and only those that pass are looked at.
+INLINE uint64_t reached(v8 z, float threshold) {
+    return __builtin_bit_cast(uint8_t, __builtin_convertvector(z >= (v8)(threshold), b8));
+}
+
+// Sums of 8·vectors elements, and a bit for each that passes.
 INLINE uint64_t passed(size_t vectors, size_t m, const float *const *columns, const float *weights, float threshold,
                        size_t i, float *each) {
-    v16 z[4];
+    v8 z[8];
 #pragma clang loop unroll(full)
-    for (size_t v = 0; v < vectors; v++) z[v] = (v16)(weights[0]) * *(const v16 *)(columns[0] + i + 16 * v);
+    for (size_t v = 0; v < vectors; v++) z[v] = (v8)(weights[0]) * *(const v8 *)(columns[0] + i + 8 * v);
     for (size_t j = 1; j < m; j++)
 #pragma clang loop unroll(full)
-        for (size_t v = 0; v < vectors; v++) z[v] += (v16)(weights[j]) * *(const v16 *)(columns[j] + i + 16 * v);
+        for (size_t v = 0; v < vectors; v++) z[v] += (v8)(weights[j]) * *(const v8 *)(columns[j] + i + 8 * v);
     uint64_t bits = 0;
 #pragma clang loop unroll(full)
-    for (size_t v = 0; v < vectors; v++)
-        bits |= (uint64_t)__builtin_bit_cast(uint16_t, __builtin_convertvector(z[v] >= (v16)(threshold), b16)) << 16 * v;
-    if (bits)
+    for (size_t v = 0; v < vectors; v++) bits |= reached(z[v], threshold) << 8 * v;
 #pragma clang loop unroll(full)
-        for (size_t v = 0; v < vectors; v++) *(v16 *)(each + 16 * v) = z[v];
+    for (size_t v = 0; v < vectors; v++) *(v8 *)(each + 8 * v) = z[v];
     return bits;
 }
 
-INLINE size_t keep(uint64_t bits, const float *each, const uint8_t *barred, int32_t first, int32_t *out, float *scores) {
+// The same where the sum is one column.
+INLINE uint64_t passed_plain(size_t vectors, const float *column, float threshold) {
+    uint64_t bits = 0;
+#pragma clang loop unroll(full)
+    for (size_t v = 0; v < vectors; v++) bits |= reached(*(const v8 *)(column + 8 * v), threshold) << 8 * v;
+    return bits;
+}
+
+// How many pass is anybody's guess, so two places are filled without asking: a wrong guess costs more than both.
+INLINE size_t keep(uint64_t bits, uint64_t last, const float *each, int32_t first, int32_t *out, float *scores) {
     size_t count = 0;
+#pragma clang loop unroll(full)
+    for (int k = 0; k < 2; k++, bits &= bits - 1) {
+        int l = __builtin_ctzll(bits | last);
+        out[count] = first + l;
+        scores[count] = each[l];
+        count += bits != 0;
+    }
     for (; bits; bits &= bits - 1) {
         int l = __builtin_ctzll(bits);
         out[count] = first + l;
-        scores[count] = each[l];
-        count += !barred || !barred[l];
+        scores[count++] = each[l];
     }
     return count;
 }
 
+INLINE size_t select_group(size_t vectors, size_t m, const float *const *columns, const float *weights, float threshold,
+                           uint64_t allowed, int32_t base, size_t i, int32_t *out, float *scores) {
+    float sums[64];
+    const float *each = sums;
+    uint64_t bits;
+    if (m == 1 && weights[0] == 1.0f) {
+        each = columns[0] + i;
+        bits = passed_plain(vectors, each, threshold);
+    } else {
+        bits = passed(vectors, m, columns, weights, threshold, i, sums);
+    }
+    return keep(bits & allowed, 1ull << (8 * vectors - 1), each, base + (int32_t)i, out, scores);
+}
+
 CLONES size_t lk_select_sum(size_t n, size_t m, const float *const *columns, const float *weights, float threshold,
-                            const uint8_t *barred, int32_t base, int32_t *out, float *scores) {
+                            const uint64_t *allowed, int32_t base, int32_t *out, float *scores) {
     size_t count = 0, i = 0;
-    float each[64];
-    for (; i + 64 <= n; i += 64) {
-        uint64_t bits = passed(4, m, columns, weights, threshold, i, each);
-        if (bits)
-            count += keep(bits, each, barred ? barred + i : barred, base + (int32_t)i, out + count, scores + count);
-    }
-    for (; i + 16 <= n; i += 16) {
-        uint64_t bits = passed(1, m, columns, weights, threshold, i, each);
-        if (bits)
-            count += keep(bits, each, barred ? barred + i : barred, base + (int32_t)i, out + count, scores + count);
-    }
+    for (; i + 64 <= n; i += 64)
+        count += select_group(8, m, columns, weights, threshold, allowed ? allowed[i / 64] : ~0ull, base, i, out + count,
+                              scores + count);
+    for (; i + 16 <= n; i += 16)
+        count += select_group(2, m, columns, weights, threshold, allowed ? allowed[i / 64] >> i % 64 : ~0ull, base, i,
+                              out + count, scores + count);
     for (; i < n; i++) {
         float z = weights[0] * columns[0][i];
         for (size_t j = 1; j < m; j++) z += weights[j] * columns[j][i];
-        if (!(z >= threshold) || (barred && barred[i])) continue;
+        if (!(z >= threshold) || (allowed && !(allowed[i / 64] >> i % 64 & 1))) continue;
         out[count] = base + (int32_t)i;
         scores[count++] = z;
     }
     return count;
+}
+
+CLONES void lk_masked_sums(size_t rows, size_t n, const float *x, size_t x_row, const float *mask, double *sums) {
+    for (size_t r = 0; r < rows; r++, x += x_row, sums += 8) {
+        v8 even = 0.0f, odd = 0.0f;
+        size_t i = 0;
+        for (; i + 16 <= n; i += 16) {
+            even += *(const v8 *)(x + i) * *(const v8 *)(mask + i);
+            odd += *(const v8 *)(x + i + 8) * *(const v8 *)(mask + i + 8);
+        }
+        for (; i < n; i++) even[i % 8] += x[i] * mask[i];
+        *(d8 *)sums += __builtin_convertvector(even + odd, d8);
+    }
 }
 
 CLONES void lk_max_sum(size_t n, size_t parts, size_t m, const float *const *columns, const float *weights, float *out) {

@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// P of t-SNE: which points should be near each other, and how much.

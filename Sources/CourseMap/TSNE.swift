@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// A map of courses: points in the plane such that courses with near embeddings lie near each other (t-distributed

@@ -45,6 +45,23 @@ package final class PackedFactor: @unchecked Sendable {
         }
     }
 
+    /// The same sums, which begin elsewhere: out[i][c − first] = starts[i][c − first] + Σ_k a[i][k]·B[k][c].
+    package func multiply(
+        _ a: PackedRows, columns wanted: Range<Int>, startingAt starts: UnsafePointer<UnsafePointer<Float>?>,
+        into out: UnsafeMutablePointer<Float>, row: Int
+    ) {
+        precondition(wanted.lowerBound % Panels.width == 0 && wanted.upperBound <= columns && a.depth == depth)
+        let whole = wanted.count / Panels.width * Panels.width
+        a.values.withUnsafeBufferPointer {
+            lk_product_packed_from(
+                a.rows, whole / Panels.width, depth, $0.baseAddress!, panels + at(wanted.lowerBound), starts, out, row)
+        }
+        if whole == wanted.count { return }
+        // Where the rows end within a panel, there is nothing to begin with behind them.
+        for i in 0..<a.rows { (out + i * row + whole).update(from: starts[i]! + whole, count: wanted.count - whole) }
+        multiply(a, columns: wanted.lowerBound + whole..<wanted.upperBound, addTo: out + whole, row: row)
+    }
+
     /// The same for one row that is zero but for a few k: out[c − first] += Σ weights[i]·B[k[i]][c], in the order of i.
     package func multiply(
         _ k: UnsafeBufferPointer<UInt32>, _ weights: UnsafePointer<Float>, columns wanted: Range<Int>,

@@ -63,15 +63,23 @@ package enum Vector {
         into out: UnsafeMutablePointer<Int32>
     ) -> Int { lk_select_ge(n, x, threshold, base, out) }
     /// Indices (from `base`) and values of the elements of Σ_j weights[j]·columns[j] that are ≥ threshold (never a NaN)
-    /// and not barred (`barred[i]` ≠ 0; nil: none is); `out` and `scores` have room for n.
+    /// and allowed (bit i mod 64 of `allowed[i / 64]`; nil: all are); `out` and `scores` have room for n.
     @inline(__always)
     package static func select(
         _ n: Int, sumOf columns: UnsafeBufferPointer<UnsafePointer<Float>?>, _ weights: UnsafePointer<Float>,
-        atLeast threshold: Float, barred: UnsafePointer<UInt8>? = nil, base: Int32,
+        atLeast threshold: Float, allowed: UnsafePointer<UInt64>? = nil, base: Int32,
         into out: UnsafeMutablePointer<Int32>, scores: UnsafeMutablePointer<Float>
     ) -> Int {
-        lk_select_sum(n, columns.count, columns.baseAddress!, weights, threshold, barred, base, out, scores)
+        lk_select_sum(n, columns.count, columns.baseAddress!, weights, threshold, allowed, base, out, scores)
     }
+    /// In how many parts `addSums` keeps a sum.
+    package static let sumLanes = 8
+    /// sums[8·i + l] += Σ_j mask[j]·x[i·row + j] over the j < n that leave l by 8, for a few hundred columns at a time.
+    @inline(__always)
+    package static func addSums(
+        rows: Int, _ n: Int, _ x: UnsafePointer<Float>, row: Int, mask: UnsafePointer<Float>,
+        to sums: UnsafeMutablePointer<Double>
+    ) { lk_masked_sums(rows, n, x, row, mask, sums) }
     /// out[i] = the largest of z[i], z[n + i], z[2n + i], …, z = Σ_j weights[j]·columns[j] of parts·n elements; n a
     /// multiple of 16.
     @inline(__always)

@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// A mean with its 95 % interval.

@@ -1,4 +1,4 @@
-import LinearAlgebra
+import DenseAlgebra
 
 /// Value, gradient (n) and Hessian (n × n, row-major) of a convex function.
 struct SecondOrder {

@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// A map of the courses: their embeddings' first two principal components (Pearson 1901,

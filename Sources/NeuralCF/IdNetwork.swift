@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// Models over the ids of learners and courses, for comparison with the literature. They score only learners and

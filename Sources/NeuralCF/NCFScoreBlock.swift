@@ -61,17 +61,27 @@ final class NCFScoreBlock: ScoreBlock {
         return .sparse(tiles)
     }
 
-    func scores(of courses: Range<Int>, into out: UnsafeMutablePointer<Float>, row: Int) {
-        let first = courses.lowerBound
+    /// Where each learner's scores begin from a course on.
+    private func withStarts(at first: Int, _ body: (UnsafeBufferPointer<UnsafePointer<Float>?>) -> Void) {
         model.startEmpty.withUnsafeBufferPointer { empty in
             model.startOther.withUnsafeBufferPointer { other in
-                for k in isEmpty.indices {
-                    let start = isEmpty[k] ? empty : other
-                    (out + k * row).update(from: start.baseAddress! + first, count: courses.count)
+                withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: isEmpty.count) { starts in
+                    for k in isEmpty.indices { starts[k] = (isEmpty[k] ? empty : other).baseAddress! + first }
+                    body(UnsafeBufferPointer(starts))
                 }
             }
         }
-        if let factor = model.factor, let vectors { factor.multiply(vectors, columns: courses, addTo: out, row: row) }
+    }
+
+    func scores(of courses: Range<Int>, into out: UnsafeMutablePointer<Float>, row: Int) {
+        let first = courses.lowerBound
+        withStarts(at: first) { starts in
+            if let factor = model.factor, let vectors {
+                factor.multiply(vectors, columns: courses, startingAt: starts.baseAddress!, into: out, row: row)
+            } else {
+                for k in starts.indices { (out + k * row).update(from: starts[k]!, count: courses.count) }
+            }
+        }
         switch wide {
         case .none: break
         case .sparse(let tiles):

@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// The courses closest to each course in the space of course embeddings.

@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// Activations of one tower for n rows. Layer 0 is the first layer's output (n × width), the last the embedding

@@ -98,15 +98,15 @@ package struct FusedRanking: Sendable {
 
     private func rank(_ learners: Range<Int>, _ scratch: FusedScratch, guessing: Bool) -> [FusedLists] {
         let blocks = models.map { $0.block(learners) }
+        let varied = learners.enumerated().filter { hasVariances($1) }.map { $0.offset }
         scratch.begin(learners, exclusions)
         if guessing && !sample.isEmpty { guess(blocks, learners.count, scratch) }
         for first in stride(from: 0, to: eligible.count, by: SparseTiles.width) {
             let tile = first..<min(first + SparseTiles.width, eligible.count)
             for (model, block) in blocks.enumerated() {
                 block.scores(of: tile, into: scratch.tile(model), row: FusedScratch.stride)
-                for (row, learner) in learners.enumerated() {
-                    scratch.add(model, row, tile, shared, hasVariances: hasVariances(learner))
-                }
+                scratch.add(model, tile, shared)
+                for row in varied { scratch.addSquares(model, row, tile, shared) }
             }
             scratch.exclude(tile, exclusions, shared)
             scratch.take(tile, shared)

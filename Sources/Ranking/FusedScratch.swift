@@ -19,7 +19,7 @@ final class FusedScratch {
     private let weights: UnsafeMutablePointer<Float>
     private let most: Int
     private var rows = 0
-    /// By row: excluded courses that did not go by yet; by row and model: sums of scores and of their squares.
+    /// By row: excluded courses that did not go by yet; by model and row: sums of scores, in parts, and of their squares.
     private let left: UnsafeMutablePointer<Range<Int>>
     private let sums: UnsafeMutablePointer<Double>
     private let squares: UnsafeMutablePointer<Double>
@@ -48,7 +48,7 @@ final class FusedScratch {
         pointers = .allocate(capacity: most)
         weights = .allocate(capacity: rows * lists.count * most)
         left = .allocate(capacity: rows)
-        sums = .allocate(capacity: rows * models)
+        sums = .allocate(capacity: models * rows * Vector.sumLanes)
         squares = .allocate(capacity: rows * models)
     }
 
@@ -78,13 +78,13 @@ final class FusedScratch {
                 for (k, weight) in sum.weights(learner).enumerated() { weights[slot * most + k] = weight }
             }
         }
-        sums.initialize(repeating: 0, count: rows * models)
-        squares.initialize(repeating: 0, count: rows * models)
+        sums.initialize(repeating: 0, count: models * Self.block * Vector.sumLanes)
+        squares.initialize(repeating: 0, count: models * Self.block)
     }
 
     /// Barred courses: out of the sample.
     func bar(_ columns: SharedColumns) {
-        for at in 0..<columns.rows where columns.barred[at] != 0 {
+        for at in 0..<columns.rows where columns.mask[at] == 0 {
             for model in 0..<models {
                 for row in 0..<rows { sampled(model)[row * columns.rows + at] = -.infinity }
             }
@@ -103,14 +103,19 @@ final class FusedScratch {
         }
     }
 
-    /// Adds a model's scores of eligible courses to the row's sums.
-    func add(_ model: Int, _ row: Int, _ tile: Range<Int>, _ columns: SharedColumns, hasVariances: Bool) {
+    /// Adds a model's scores of eligible courses to the sums of all rows.
+    func add(_ model: Int, _ tile: Range<Int>, _ columns: SharedColumns) {
+        Vector.addSums(
+            rows: rows, tile.count, self.tile(model), row: Self.stride, mask: columns.mask + tile.lowerBound,
+            to: sums + model * Self.block * Vector.sumLanes)
+    }
+
+    /// Adds their squares, for one row.
+    func addSquares(_ model: Int, _ row: Int, _ tile: Range<Int>, _ columns: SharedColumns) {
         let (scores, mask) = (place(model, row), columns.mask + tile.lowerBound)
-        sums[row * models + model] += Double(Vector.dot(tile.count, scores, mask))
-        if !hasVariances { return }
         var sum = 0.0
         for at in 0..<tile.count where mask[at] > 0 { sum += Double(scores[at]) * Double(scores[at]) }
-        squares[row * models + model] += sum
+        squares[model * Self.block + row] += sum
     }
 
     /// Excluded courses: out of the sums, and −∞, which no threshold lets through.
@@ -122,10 +127,10 @@ final class FusedScratch {
                     let course = Int(courses[at])
                     for model in 0..<models {
                         let place = place(model, row) + course - tile.lowerBound
-                        if columns.barred[course] == 0 {
+                        if columns.mask[course] > 0 {
                             let score = Double(place.pointee)
-                            sums[row * models + model] -= score
-                            squares[row * models + model] -= score * score
+                            sums[(model * Self.block + row) * Vector.sumLanes] -= score
+                            squares[model * Self.block + row] -= score * score
                         }
                         place.pointee = -.infinity
                     }
@@ -141,7 +146,7 @@ final class FusedScratch {
             forEachRow(list, columns, at: tile.lowerBound, self.tile, row: Self.stride) { slot, terms in
                 survivors[slot].take(
                     tile.count, from: tile.lowerBound, sumOf: terms, weights + slot * most,
-                    barred: columns.barred + tile.lowerBound, sorter
+                    allowed: columns.allowed + tile.lowerBound / 64, sorter
                 ) { UnsafePointer(place($0, slot % Self.block)) }
             }
         }
@@ -174,9 +179,12 @@ final class FusedScratch {
 
     func result(_ row: Int, _ allowed: Int, hasVariances: Bool) -> FusedLists {
         let n = Double(max(allowed, 1))
-        let means = (0..<models).map { sums[row * models + $0] / n }
+        let slots = (0..<models).map { $0 * Self.block + row }
+        let means = slots.map { slot in
+            (0..<Vector.sumLanes).reduce(0) { $0 + sums[slot * Vector.sumLanes + $1] } / n
+        }
         precondition(means.allSatisfy(\.isFinite), "a model's scores are not finite")
-        let variances = (0..<models).map { max(0, squares[row * models + $0] / n - means[$0] * means[$0]) }
+        let variances = zip(slots, means).map { max(0, squares[$0] / n - $1 * $1) }
         return FusedLists(
             lists: lists.indices.map { survivors[$0 * Self.block + row].ranked(sorter) }, means: means,
             variances: hasVariances ? variances : nil)
@@ -187,26 +195,27 @@ final class FusedScratch {
 final class SharedColumns: @unchecked Sendable {
     let rows: Int
     private let start: UnsafeMutablePointer<Float>
-    /// 1 for eligible courses, else 0; and the reverse.
+    /// 1 for eligible courses, else 0; and the same as bits, 64 courses a number.
     let mask: UnsafePointer<Float>
-    let barred: UnsafePointer<UInt8>
+    let allowed: UnsafePointer<UInt64>
 
     init(_ columns: [[Float]], _ eligible: [Bool]) {
         rows = eligible.count
-        let (start, bytes) = (
+        let (start, bits) = (
             UnsafeMutablePointer<Float>.allocate(capacity: max((columns.count + 1) * rows, 1)),
-            UnsafeMutablePointer<UInt8>.allocate(capacity: max(rows, 1))
+            UnsafeMutablePointer<UInt64>.allocate(capacity: rows / 64 + 1)
         )
         for (k, column) in ([eligible.map { $0 ? 1 : 0 }] + columns).enumerated() {
             for at in 0..<rows { (start + k * rows + at).initialize(to: column[at]) }
         }
-        for at in 0..<rows { (bytes + at).initialize(to: eligible[at] ? 0 : 1) }
-        (self.start, mask, barred) = (start, UnsafePointer(start), UnsafePointer(bytes))
+        bits.initialize(repeating: 0, count: rows / 64 + 1)
+        for at in 0..<rows where eligible[at] { bits[at / 64] |= 1 << (at % 64) }
+        (self.start, mask, allowed) = (start, UnsafePointer(start), UnsafePointer(bits))
     }
 
     deinit {
         start.deallocate()
-        barred.deallocate()
+        allowed.deallocate()
     }
 
     subscript(_ column: Int) -> UnsafePointer<Float> { UnsafePointer(start + (column + 1) * rows) }

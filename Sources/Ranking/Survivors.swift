@@ -34,20 +34,20 @@ struct Survivors {
 
     mutating func begin(atLeast threshold: Float) { (count, self.threshold) = (0, threshold) }
 
-    /// Takes those of the next `width` courses that are not barred and whose sums reach the threshold.
+    /// Takes those of the next `width` courses that are allowed and whose sums reach the threshold.
     /// - Parameters:
     ///   - columns, weights: what is summed.
     ///   - model: a model's row of the tile, whose values are kept beside.
     @inline(__always)
     mutating func take(
         _ width: Int, from first: Int, sumOf columns: UnsafeBufferPointer<UnsafePointer<Float>?>,
-        _ weights: UnsafePointer<Float>, barred: UnsafePointer<UInt8>, _ sorter: KeySorter,
+        _ weights: UnsafePointer<Float>, allowed: UnsafePointer<UInt64>, _ sorter: KeySorter,
         model: (Int) -> UnsafePointer<Float>
     ) {
         if count + width > capacity { shrink(sorter) }
         let start = count
         let found = Vector.select(
-            width, sumOf: columns, weights, atLeast: threshold, barred: barred, base: Int32(first),
+            width, sumOf: columns, weights, atLeast: threshold, allowed: allowed, base: Int32(first),
             into: courses + start, scores: scores + start)
         count = start + found
         for part in 0..<partCount {
@@ -77,7 +77,7 @@ struct Survivors {
     func ranked(_ sorter: KeySorter) -> FusedLists.List {
         let keys = sorter.keys(count)
         for at in 0..<count { keys[at] = RowSelector.key(scores[at], Int32(at)) }
-        let order = UnsafeBufferPointer(rebasing: sorter.sorted(count).prefix(n))
+        let order = sorter.smallest(n, of: count)
         return FusedLists.List(
             courses: order.map { UInt32(courses[Int($0)]) }, scores: order.map { scores[Int($0)] },
             parts: (0..<partCount).map { part in order.map { parts[part * capacity + Int($0)] } })
@@ -114,15 +114,61 @@ final class KeySorter {
         return first
     }
 
-    /// The keys by their upper halves, equal ones in their order; only the lower halves are left. Least significant
-    /// digit first, without those that all keys share.
-    func sorted(_ count: Int) -> UnsafeBufferPointer<UInt64> {
+    /// The n smallest of the keys by their upper halves, equal ones in their order; only the lower halves are left.
+    ///
+    /// Keys go to one of 256 equal steps from the least to the largest. Scores that reach a threshold thin out upwards, so
+    /// the n best fill about as many steps, and insertion puts the few of a step in order. Where one step has many, all
+    /// are sorted by their digits.
+    func smallest(_ n: Int, of count: Int) -> UnsafeBufferPointer<UInt64> {
+        if count == 0 { return UnsafeBufferPointer(start: first, count: 0) }
+        var (least, largest) = (UInt32.max, UInt32.min)
+        for at in 0..<count {
+            let value = UInt32(first[at] >> 32)
+            (least, largest) = (min(least, value), max(largest, value))
+        }
+        let shift = UInt32(max(0, 24 - (largest - least).leadingZeroBitCount))
+        @inline(__always) func step(_ at: Int) -> Int { Int((UInt32(first[at] >> 32) &- least) >> shift) }
+        starts.update(repeating: 0, count: 256)
+        for at in 0..<count { starts[step(at)] += 1 }
+        var (sum, kept, most) = (0, 0, 0)
+        for step in 0..<256 {
+            let inStep = starts[step]
+            (starts[step], sum) = (sum, sum + inStep)
+            if kept < n { (kept, most) = (sum, max(most, inStep)) }
+        }
+        if most > Self.fewInStep { return UnsafeBufferPointer(rebasing: sortedByDigits(count).prefix(n)) }
+        for at in 0..<count {
+            second[starts[step(at)]] = first[at]
+            starts[step(at)] += 1
+        }
+        insert(kept)
+        return UnsafeBufferPointer(start: second, count: min(n, kept))
+    }
+
+    private static let fewInStep = 16
+
+    /// Insertion sort of the second buffer by upper halves.
+    private func insert(_ count: Int) {
+        for at in 1..<max(count, 1) {
+            let key = second[at]
+            var to = at
+            while to > 0 && second[to - 1] >> 32 > key >> 32 {
+                second[to] = second[to - 1]
+                to -= 1
+            }
+            second[to] = key
+        }
+        for at in 0..<count { second[at] &= 0xffff_ffff }
+    }
+
+    /// All keys in the same order, least significant digit first, without the digits that all share.
+    private func sortedByDigits(_ count: Int) -> UnsafeBufferPointer<UInt64> {
         var (from, to) = (first, second)
         starts.update(repeating: 0, count: 4 * 256)
         for at in 0..<count {
             for digit in 0..<4 { starts[digit << 8 | Int(from[at] >> (32 + 8 * UInt64(digit)) & 255)] += 1 }
         }
-        for digit in 0..<4 where count > 0 {
+        for digit in 0..<4 {
             let (starts, shift) = (self.starts + (digit << 8), 32 + 8 * UInt64(digit))
             if starts[Int(from[0] >> shift & 255)] == count { continue }
             var sum = 0

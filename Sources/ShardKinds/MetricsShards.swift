@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Shards
 
 /// The shard kind of `metrics/`: per learner, where the relevant courses stand in each list (docs/shards.md).

@@ -1,5 +1,3 @@
-import Foundation
-
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -102,9 +100,14 @@ package enum FileSystem {
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
+    /// What lies before the last name of a path: `a/b` of `a/b/c` and `a/b/c/`, `/` of `/a`, nothing of `a`.
+    package static func parent(of path: String) -> String {
+        (path.hasPrefix("/") ? "/" : "") + path.split(separator: "/").dropLast().joined(separator: "/")
+    }
+
     package static func createFolder(_ path: String) throws {
         if isFolder(path) { return }
-        let parent = (path as NSString).deletingLastPathComponent
+        let parent = Self.parent(of: path)
         if !parent.isEmpty && parent != path { try createFolder(parent) }
         if mkdir(path, 0o777) != 0 && errno != EEXIST { throw fail(path, "create folder", creating: true) }
     }
@@ -195,7 +198,7 @@ package enum FileSystem {
             try? removeAll(temporary)
             throw error
         }
-        try syncFolder(
-            (path as NSString).deletingLastPathComponent.isEmpty ? "." : (path as NSString).deletingLastPathComponent)
+        let folder = parent(of: path)
+        try syncFolder(folder.isEmpty ? "." : folder)
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// `manifest.json` of a stage folder, written last: the stage is done when it is there (docs/shards.md).
 /// Nothing in it depends on clock, host, paths, run name or threads.

@@ -1,4 +1,6 @@
-import Foundation
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 /// What this process may still take of the machine, so that a size is checked before it is allocated: whoever runs out
 /// of memory under Linux is killed without a word.

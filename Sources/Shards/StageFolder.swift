@@ -1,5 +1,8 @@
-import Foundation
 import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 /// The output of a stage while it is being written: `<stage>.partial/`, which `commit` turns into `<stage>/` in one
 /// step. Killing the process at any moment leaves the old folder, the new one, or something `repair` mends.
@@ -60,7 +63,7 @@ package final class StageOutput: Sendable {
     /// For writers that stream: a path inside the partial folder. Call `adopt` when the file is complete.
     package func path(for name: String) throws -> String {
         let path = partialPath + "/" + name
-        try FileSystem.createFolder((path as NSString).deletingLastPathComponent)
+        try FileSystem.createFolder(FileSystem.parent(of: path))
         return path
     }
 
@@ -109,7 +112,7 @@ package final class StageOutput: Sendable {
     package func commit(_ manifest: Manifest, nested: [String: Manifest] = [:]) throws {
         var manifest = manifest
         manifest.outputs = listed
-        for subfolder in Set(manifest.outputs.keys.map { ($0 as NSString).deletingLastPathComponent })
+        for subfolder in Set(manifest.outputs.keys.map(FileSystem.parent))
         where !subfolder.isEmpty && nested[subfolder] == nil {
             try FileSystem.syncFolder(partialPath + "/" + subfolder)
         }
@@ -173,12 +176,11 @@ package struct StageInput: Sendable {
         folder = "\(run)/\(name)"
         guard try FileSystem.entry(folder + "/" + Manifest.fileName) != nil else {
             throw LecternError.missing(
-                "\(folder)/\(Manifest.fileName): not there; run make \(stage) RUN=\(Self.runName(run))")
+                "\(folder)/\(Manifest.fileName): not there; run make \(stage) RUN=\(run.split(separator: "/").last ?? "")"
+            )
         }
         (manifest, digest) = try Manifest.read(stageFolder: folder)
     }
-
-    private static func runName(_ run: String) -> String { (run as NSString).lastPathComponent }
 
     package func has(_ name: String) -> Bool { manifest.outputs[name] != nil }
 

@@ -1,23 +1,5 @@
 import ArgumentParser
-import Foundation
-
-/// The release, in `--version`, manifests and shard headers.
-package enum Lectern {
-    package static let release = "0.1.0"
-}
-
-/// How an executable talks.
-package struct TalkOptions: ParsableArguments {
-    @Option(name: .customLong("log-format"), help: "text or json, on standard error.")
-    package var logFormat: LogFormat = .text
-
-    @Flag(name: .long, help: "Say only warnings and errors.")
-    package var quiet = false
-
-    package init() {}
-}
-
-extension LogFormat: ExpressibleByArgument {}
+import CommandKit
 
 /// Options that all stages share.
 package struct StageOptions: ParsableArguments {

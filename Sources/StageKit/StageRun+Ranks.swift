@@ -1,3 +1,5 @@
+import CommandKit
+import DenseAlgebra
 import Foundation
 import LinearAlgebra
 import Logging

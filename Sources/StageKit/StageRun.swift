@@ -1,4 +1,6 @@
 import ArgumentParser
+import CommandKit
+import DenseAlgebra
 import Foundation
 import LinearAlgebra
 import Logging
@@ -206,64 +208,5 @@ package func runStage(_ name: StageName, _ options: StageOptions, _ body: (Stage
             if isFirst { FailureNote.clear(run: options.run, stage: name.rawValue) }
             _ = consume lock
         }
-    }
-}
-
-/// Turns errors into one line and an exit code. For executables that are no stages (`run` is nil there).
-/// - Parameter isMute: another process says everything.
-package func reportingErrors(
-    _ label: String, _ talk: TalkOptions, run: String? = nil, isMute: Bool = false, _ body: (Logger) throws -> Void
-) throws {
-    signal(SIGPIPE, SIG_IGN)
-    Trap.endAtOnce()
-    var log = Logger(label: label) { StandardErrorHandler(label: $0, format: talk.logFormat) }
-    if talk.quiet { log.logLevel = .warning }
-    if isMute { log.logLevel = .critical }
-    explainTraps(label, talk, run)
-    do {
-        try body(log)
-    } catch {
-        let (code, message) = explained(error)
-        log.error("\(message)")
-        if let run, code != .locked { FailureNote.write(run: run, stage: label, code: code, message: message) }
-        throw ArgumentParser.ExitCode(code.rawValue)
-    }
-}
-
-private func explainTraps(_ label: String, _ talk: TalkOptions, _ run: String?) {
-    let ranks = Ranks.world
-    let message =
-        (ranks.areSeveral ? "rank \(ranks.rank) on \(ranks.host): " : "")
-        + "trapped: a bug of ours (please report it), or no more memory to be had: the limits are \(Memory.limits)"
-    let line = StandardErrorHandler(label: label, format: talk.logFormat).line(.error, message)
-    let note = run.flatMap { FileSystem.isFolder($0) ? FailureNote.path($0) : nil }
-    Trap.explain(
-        line: line + "\n", note: FailureNote.bytes(stage: label, code: .ourBug, message: message), path: note)
-}
-
-func explained(_ error: any Error) -> (Shards.ExitCode, String) {
-    if let known = error as? LecternError { return (known.code, known.message) }
-    return (.ourBug, "unexpected: \(error); please report this")
-}
-
-/// `<run>/failed.json`: code, stage and message of the last failure, until that stage's next success.
-package enum FailureNote {
-    package static func path(_ run: String) -> String { run + "/failed.json" }
-
-    static func write(run: String, stage: String, code: Shards.ExitCode, message: String) {
-        guard FileSystem.isFolder(run) else { return }
-        try? FileSystem.replace(path(run), with: bytes(stage: stage, code: code, message: message))
-    }
-
-    static func bytes(stage: String, code: Shards.ExitCode, message: String) -> [UInt8] {
-        Value.map(["stage": .text(stage), "code": .integer(Int(code.rawValue)), "message": .text(message)]).jsonBytes()
-    }
-
-    package static func clear(run: String, stage: String) {
-        guard let bytes = try? FileSystem.read(path(run)),
-            let value = try? JSONDecoder().decode(Value.self, from: Data(bytes)), case .map(let note) = value,
-            note["stage"] == .text(stage)
-        else { return }
-        try? FileSystem.removeAll(path(run))
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandKit
 import LinearAlgebra
 import Platform
 import ShardKinds

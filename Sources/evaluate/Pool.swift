@@ -3,6 +3,7 @@
 // Memory  a few hundred bytes per learner and cut
 
 import ArgumentParser
+import CommandKit
 import Foundation
 import LinearAlgebra
 import Metrics

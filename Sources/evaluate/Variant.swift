@@ -3,6 +3,7 @@
 // Memory  one learner shard per thread
 
 import ArgumentParser
+import CommandKit
 import Foundation
 import LinearAlgebra
 import Metrics

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Shards
 import StageKit
 
 @main
@@ -10,6 +11,6 @@ struct ExportTopK: ParsableCommand {
             The stage itself is the default (export-topk run --help).
             Memory: one shard of learners with its candidates per thread.
             """,
-        version: Lectern.release, subcommands: [ExportRun.self, Show.self, Recommend.self],
+        version: Lectern.release, subcommands: [ExportRun.self, Show.self],
         defaultSubcommand: ExportRun.self)
 }

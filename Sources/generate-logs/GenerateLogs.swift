@@ -3,6 +3,7 @@
 // Memory  about 1 KB per course, 8 bytes per course and week, and the compressed rows of 64 blocks of 512 learners
 
 import ArgumentParser
+import CommandKit
 import Foundation
 import LinearAlgebra
 import Logs

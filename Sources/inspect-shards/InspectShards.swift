@@ -3,6 +3,7 @@
 // Memory  one shard; verify: one file per thread; stats: up to 4 million values of each column
 
 import ArgumentParser
+import Shards
 import StageKit
 
 @main

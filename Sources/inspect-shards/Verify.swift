@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandKit
 import CZlib
 import Foundation
 import LinearAlgebra

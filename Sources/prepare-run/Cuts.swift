@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandKit
 import StageKit
 
 /// What `make backtest` looks from: `evaluate.cuts` of a prepared run, one a line.

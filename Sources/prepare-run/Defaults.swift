@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandKit
 import StageKit
 
 /// Prints `pipeline.yaml` as it is shipped, or the reference page: both come from the declarations alone.

@@ -3,6 +3,7 @@
 // Memory  a few MiB
 
 import ArgumentParser
+import Shards
 import StageKit
 
 @main

@@ -3,6 +3,7 @@
 // Memory  one learner shard of lists, now and before (all of before if the number of shards changed)
 
 import ArgumentParser
+import CommandKit
 import LinearAlgebra
 import Logging
 import ShardKinds

@@ -1,5 +1,5 @@
+import DenseAlgebra
 import Foundation
-import LinearAlgebra
 import NeuralCF
 import ShardKinds
 import Shards

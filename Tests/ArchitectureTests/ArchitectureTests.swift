@@ -8,19 +8,21 @@ private let floors: [[String]] = [
     ["COpenBLAS", "CLAPACKE", "CZlib", "CLibdeflate", "CSQLite", "COpenMPI", "CKernels"],
     ["CMPI"],
     ["Ranks"],
-    ["LinearAlgebra", "Shards"],
+    ["DenseAlgebra", "LinearAlgebra", "Shards"],
     ["Platform", "Metrics"],
     ["ShardKinds"],
     ["Logs", "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Serving", "CourseMap", "Reporting"],
-    ["StoredModels", "ServingSQLite", "StageKit"],
+    ["StoredModels", "ServingSQLite", "CommandKit"],
+    ["StageKit"],
 ]
 /// Floor 2's algorithms are pure mathematics: no files, clock, environment, logging.
 private let pure: Set = [
     "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "CourseMap", "Reporting", "Metrics", "Platform",
-    "LinearAlgebra",
+    "LinearAlgebra", "DenseAlgebra",
 ]
 private let impureModules: Set = [
-    "Foundation", "Glibc", "Shards", "ShardKinds", "Logging", "StageKit", "CZlib", "CLibdeflate",
+    "Foundation", "FoundationEssentials", "Glibc", "Shards", "ShardKinds", "Logging", "StageKit", "CZlib",
+    "CLibdeflate",
 ]
 
 private let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

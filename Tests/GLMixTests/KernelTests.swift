@@ -1,4 +1,5 @@
 // Proves the kernels of the solvers against plain loops and the C library's exp and log1p.
+import DenseAlgebra
 import Foundation
 import LinearAlgebra
 import Testing

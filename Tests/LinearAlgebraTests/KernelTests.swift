@@ -1,6 +1,7 @@
 // Proves the vector kernels against plain loops and mathematical identities, and the parallel helpers against order.
 // Expected values: Foundation's libm (another implementation), plain twins below, and hand-made cases.
 
+import DenseAlgebra
 import Foundation
 import LinearAlgebra
 import Testing

@@ -10,35 +10,44 @@ import Testing
         return (0..<n).map { _ in Float(random.normal()) }
     }
 
-    @Test(arguments: [0, 1, 15, 16, 17, 100, 257]) func selectsSums(_ n: Int) {
-        let columns = ["a", "b", "c"].map { numbers(n + 1, $0) }
-        let weights: [Float] = [0.5, -2, 1]
-        let sums = (0..<n).map { i in
-            weights[0] * columns[0][i] + weights[1] * columns[1][i] + weights[2] * columns[2][i]
-        }
-        let barred = (0..<n).map { $0 % 3 == 1 ? UInt8(2) : 0 }
-        for (threshold, isBarred) in [
-            (-Float.infinity, true), (0.3, false), (0.3, true), (2, true), (.infinity, false),
+    /// One column as it is, and the sum of three.
+    @Test(arguments: [0, 1, 15, 16, 17, 100, 257], [[1], [0.5, -2, 1]] as [[Float]])
+    func selectsSums(_ n: Int, _ weights: [Float]) {
+        let columns = ["a", "b", "c"].prefix(weights.count).map { numbers(n + 1, $0) }
+        let sums = (0..<n).map { i in zip(weights, columns).reduce(Float(0)) { $0 + $1.0 * $1.1[i] } }
+        let isAllowed = (0..<n).map { $0 % 3 != 1 }
+        var allowed = [UInt64](repeating: 0, count: n / 64 + 1)
+        for i in 0..<n where isAllowed[i] { allowed[i / 64] |= 1 << (i % 64) }
+        for (threshold, isLimited) in [
+            (-Float.infinity, true), (-.infinity, false), (0.3, false), (0.3, true), (2, true), (.infinity, false),
         ] {
-            let expected = sums.indices.filter { sums[$0] >= threshold && !(isBarred && barred[$0] != 0) }
+            let expected = sums.indices.filter { sums[$0] >= threshold && !(isLimited && !isAllowed[$0]) }
             var (places, scores) = ([Int32](repeating: -1, count: n + 1), [Float](repeating: 0, count: n + 1))
-            let count = columns[0].withUnsafeBufferPointer { a in
-                columns[1].withUnsafeBufferPointer { b in
-                    columns[2].withUnsafeBufferPointer { c in
-                        [a.baseAddress, b.baseAddress, c.baseAddress].withUnsafeBufferPointer { columns in
-                            barred.withUnsafeBufferPointer {
-                                Vector.select(
-                                    n, sumOf: columns, weights, atLeast: threshold,
-                                    barred: isBarred ? $0.baseAddress : nil, base: 1_000, into: &places, scores: &scores
-                                )
-                            }
-                        }
+            let flat = columns.flatMap { $0 }
+            let count = flat.withUnsafeBufferPointer { flat in
+                let starts = columns.indices.map { Optional(flat.baseAddress! + $0 * (n + 1)) }
+                return starts.withUnsafeBufferPointer { starts in
+                    allowed.withUnsafeBufferPointer {
+                        Vector.select(
+                            n, sumOf: starts, weights, atLeast: threshold, allowed: isLimited ? $0.baseAddress : nil,
+                            base: 1_000, into: &places, scores: &scores)
                     }
                 }
             }
             #expect(places[0..<count].map { Int($0) - 1_000 } == expected)
             #expect(Array(scores[0..<count]) == expected.map { sums[$0] })
         }
+    }
+
+    /// The eight parts of each row's sum, by hand: 1 + 9 + 17, 2 + 18 (the tenth is left out), 3 + 11 + 19, 4 + 12, …
+    @Test func addsMaskedSumsOfRows() {
+        let (n, row) = (19, 24)
+        let x = (0..<2 * row).map { Float($0 < row ? $0 + 1 : 100 * ($0 - row + 1)) }
+        let mask = (0..<n).map { $0 == 9 ? Float(0) : 1 }
+        var sums = [Double](repeating: 1, count: 2 * Vector.sumLanes)
+        Vector.addSums(rows: 2, n, x, row: row, mask: mask, to: &sums)
+        let expected: [Double] = [27, 20, 33, 16, 18, 20, 22, 24]
+        #expect(sums == expected.map { 1 + $0 } + expected.map { 1 + 100 * $0 })
     }
 
     /// NaN is never the largest.
@@ -85,7 +94,16 @@ import Testing
             out.withUnsafeMutableBufferPointer {
                 factor.multiply(packed, columns: wanted, addTo: $0.baseAddress!, row: row)
             }
+            // The same bits where the sums begin elsewhere.
+            var elsewhere = [Float](repeating: .nan, count: rows * row)
+            [Float](repeating: 3, count: wanted.count).withUnsafeBufferPointer { start in
+                let starts = (0..<rows).map { _ in start.baseAddress }
+                elsewhere.withUnsafeMutableBufferPointer {
+                    factor.multiply(packed, columns: wanted, startingAt: starts, into: $0.baseAddress!, row: row)
+                }
+            }
             for i in 0..<rows {
+                for c in wanted { #expect(elsewhere[i * row + c - first] == out[i * row + c - first]) }
                 for c in wanted {
                     let expected = (0..<depth).reduce(3.0) {
                         $0 + Double(left[i * depth + $1]) * Double(right[c * depth + $1])

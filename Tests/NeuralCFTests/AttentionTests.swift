@@ -1,6 +1,7 @@
 // Attention: with zero queries and biases it is `sum`, bit for bit in the entries' weights and to rounding in the
 // scores; planted recent interest that only attention can single out; the same bytes for 1, 2, 3 threads. (Gradients:
 // GradientTests; against plain loops: ModelTests.)
+import DenseAlgebra
 import LinearAlgebra
 import NeuralCF
 import Platform

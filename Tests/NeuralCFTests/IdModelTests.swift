@@ -1,5 +1,6 @@
 // Models over ids: gradients against finite differences, planted clusters, the same bytes for any number of threads,
 // learners and courses without a moment are unknown, and a stored model scores the same bits.
+import DenseAlgebra
 import LinearAlgebra
 import NeuralCF
 import Platform

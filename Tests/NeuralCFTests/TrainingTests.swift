@@ -1,4 +1,5 @@
 // Whole trainings: planted clusters are found, the same bytes for 1, 2 and 3 threads, degenerate platforms, the guard.
+import DenseAlgebra
 import Foundation
 import LinearAlgebra
 import NeuralCF

@@ -66,7 +66,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         for id in ["Ren\(composed)", "Ren\(decomposed)"] {
             for more in [[], ["--shards"]] {
                 let done = try execute(
-                    [root + "/bin/export-topk", "recommend", id, "--run", run, "--json"] + more)
+                    [root + "/bin/recommend", id, "--run", run, "--json"] + more)
                 #expect(done.code == 0, "\(done.errors)")
                 let line = try JSONDecoder().decode(Line.self, from: Data(done.output.utf8))
                 #expect(bytes(line.learner) == bytes(id))

@@ -25,6 +25,12 @@ private func sample() -> ShardBuilder {
 private func packed(_ shard: ShardBuilder) -> [UInt8] { Gzip.compress(shard.encoded()) }
 
 @Suite struct ShardsTests {
+    /// By hand, as dirname(1) has them; nothing where it says ".".
+    @Test func foldersOfPaths() {
+        let parents = ["a/b/c": "a/b", "a/b/": "a", "/a": "/", "/a/b": "/a", "a": "", "": "", "/": "/", "a//b": "a"]
+        for (path, parent) in parents { #expect(FileSystem.parent(of: path) == parent, "\(path)") }
+    }
+
     @Test func roundTrip() throws {
         let shard = try Shard(gzipped: packed(sample()), name: "demo")
         #expect(shard.kind == "demo" && shard.rows == 3)

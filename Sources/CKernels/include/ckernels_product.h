@@ -21,4 +21,8 @@ void lk_product(size_t rows, size_t panels, size_t depth, const float *a, size_t
 /// A lies in groups of six rows: A[6g + r][k] is a[6·g·depth + 6·k + r]; rows that the last group lacks are never read. B
 /// lies in panels: B[k][16p + j] is b[p·16·depth + 16·k + j]. C[i][j] is c[i·c_row + j].
 void lk_product_packed(size_t rows, size_t panels, size_t depth, const float *a, const float *b, float *c, size_t c_row);
+
+/// The same with the first values elsewhere: C[i][j] = starts[i][j] + Σ_k A[i][k]·B[k][j]
+void lk_product_packed_from(size_t rows, size_t panels, size_t depth, const float *a, const float *b,
+                            const float *const *starts, float *c, size_t c_row);
 #endif

@@ -5,10 +5,14 @@
 #include <stdint.h>
 
 /// z[i] = weights[0]·columns[0][i] + weights[1]·columns[1][i] + …, m ≥ 1 columns of n elements, added in their order.
-/// Appends i (from `base`) to `out` and z[i] to `scores` wherever z[i] ≥ threshold; a NaN never is, nor is an element with
-/// barred[i] ≠ 0 (NULL: none). Returns how many; `out` and `scores` have room for n.
+/// Appends i (from `base`) to `out` and z[i] to `scores` wherever z[i] ≥ threshold; a NaN never is. Only elements whose bit
+/// i mod 64 of allowed[i / 64] is set (NULL: all). Returns how many; `out` and `scores` have room for n.
 size_t lk_select_sum(size_t n, size_t m, const float *const *columns, const float *weights, float threshold,
-                     const uint8_t *barred, int32_t base, int32_t *out, float *scores);
+                     const uint64_t *allowed, int32_t base, int32_t *out, float *scores);
+
+/// sums[8·i + l] += Σ_j mask[j]·x[i·x_row + j] over the j < n that leave l by 8, i < rows. In 32 bits until the last
+/// addition: for a few hundred columns at a time.
+void lk_masked_sums(size_t rows, size_t n, const float *x, size_t x_row, const float *mask, double *sums);
 
 /// out[i] = the largest of z[i], z[n + i], z[2n + i], … (z as above, parts·n elements; n a multiple of 16), −∞ if all are
 /// NaN.

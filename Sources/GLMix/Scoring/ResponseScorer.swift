@@ -85,10 +85,13 @@ package struct ResponseScorer: CourseScorer {
 
     /// A(l, ·): what multiplies each course feature for this learner.
     func forEachCourseSide(_ l: Int, _ body: (Int, Float) -> Void) {
-        for part in bound where part.entities[l] >= 0 {
-            for at in part.effects.range(Int(part.entities[l])) {
-                let feature = part.side[Int(part.effects.features[at])]
-                if feature >= 0 { body(feature, Float(part.effects.values[at])) }
+        for k in bound.indices where bound[k].entities[l] >= 0 {
+            // Not `bound[k]` itself: each use of it would copy all that it holds.
+            let own = bound[k].effects.range(Int(bound[k].entities[l]))
+            let (features, values, side) = (bound[k].effects.features, bound[k].effects.values, bound[k].side)
+            for at in own {
+                let feature = side[Int(features[at])]
+                if feature >= 0 { body(feature, Float(values[at])) }
             }
         }
         guard let b = predictor.fixed[FeatureSpace.pairBag] else { return }

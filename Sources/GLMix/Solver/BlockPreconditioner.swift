@@ -1,4 +1,4 @@
-import LinearAlgebra
+import DenseAlgebra
 
 /// M⁻¹ for the joint Newton system, M its block diagonal: one block per entity of each random effect, one for the
 /// fixed effect. An entity with fewer rows than features has the factor of the dual system B = λI + S·X·Xᵀ·S of

@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// Fits the coefficients of one entity at a time; one solver per thread, its buffers are reused.

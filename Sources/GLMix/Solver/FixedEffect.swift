@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// The fixed effect's part of the objective with everything else held in the offsets:

@@ -1,3 +1,4 @@
+import DenseAlgebra
 import LinearAlgebra
 
 /// One dense block of the joint Newton system for the fixed effect and the random effects of few entities: the

@@ -1,4 +1,4 @@
-import LinearAlgebra
+import DenseAlgebra
 
 /// How the uncertainty of coefficients is told.
 package enum VarianceKind: String, Sendable, CaseIterable {

@@ -5,6 +5,7 @@
 //                                                          embeddings after each epoch to OUT, seconds of training
 //     bench-ncf sgemm                                      GFLOP/s of one thread of OpenBLAS at 1,024³
 
+import DenseAlgebra
 import Foundation
 import LinearAlgebra
 import NeuralCF

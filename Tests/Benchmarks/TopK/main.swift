@@ -7,6 +7,7 @@
 //     bench-topk sgemm THREADS LEARNERS                    the product alone: OpenBLAS, tiles of 512 × 1,024, one buffer
 //     bench-topk models RUN THREADS LEARNERS               a run's own models as of T: NCF, GLMix and both together
 
+import DenseAlgebra
 import Foundation
 import LinearAlgebra
 import NeuralCF

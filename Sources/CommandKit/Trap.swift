@@ -1,4 +1,3 @@
-import Foundation
 import Shards
 
 #if canImport(Glibc)

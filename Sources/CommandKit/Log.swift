@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Logging
 import Shards
 
@@ -34,9 +34,8 @@ struct StandardErrorHandler: LogHandler {
             let prefix = level >= .error ? "error: " : level == .warning ? "warning: " : ""
             return "\(label): \(prefix)\(message)"
         case .json:
-            let fields: [String: Value] = [
-                "time": .text(Moment.text(Int64(Date().timeIntervalSince1970))), "stage": .text(label),
-                "level": .text(level.rawValue), "message": .text(message),
+            let fields = [
+                "time": Date.now.formatted(.iso8601), "stage": label, "level": level.rawValue, "message": message,
             ]
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -67,7 +66,7 @@ package enum Terminal {
         }
     }
 
-    static func status(_ line: String) { try? writeAll(2, "\r\u{1b}[K" + line) }
+    package static func status(_ line: String) { try? writeAll(2, "\r\u{1b}[K" + line) }
 
     private static func writeAll(_ descriptor: Int32, _ text: String) throws {
         var text = text

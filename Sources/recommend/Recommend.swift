@@ -1,14 +1,21 @@
 import ArgumentParser
-import Foundation
+import CommandKit
 import Platform
 import Serving
 import ServingSQLite
 import ShardKinds
 import Shards
-import StageKit
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+// A program of its own, and without StageKit: the dynamic loader takes longer over OpenBLAS and Foundation than a lookup
+// takes (docs/benchmarks.md).
 
 /// Looks one learner's list up, as a serving layer would: from `topk.sqlite` where it was exported, else from the one
 /// shard that has the learner.
+@main
 struct Recommend: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "recommend", abstract: "Prints one learner's list with scores, reasons and rung.",
@@ -16,7 +23,7 @@ struct Recommend: ParsableCommand {
             Reads topk/ alone (titles from logs/ where it is there), so it works on a run and on what was published. \
             A learner unknown to the run gets the default list.
             Memory: one shard of lists, or next to nothing with topk.sqlite.
-            """)
+            """, version: Lectern.release)
 
     @Argument(help: "The learner's id.")
     var learner: String
@@ -33,7 +40,7 @@ struct Recommend: ParsableCommand {
     @OptionGroup var talk: TalkOptions
 
     func run() throws {
-        try reportingErrors("export-topk", talk) { _ in
+        try reportingErrors("recommend", talk) { _ in
             let found = try FoundList(learner, run: runFolder, useSQLite: !shards)
             if json {
                 var bytes: [UInt8] = []
@@ -54,7 +61,7 @@ private struct FoundList {
     let titles: [[UInt8]: String]
 
     init(_ learner: String, run: String, useSQLite: Bool) throws {
-        let topk = try StageInput(run: run, stage: StageName.exportTopK.rawValue, folder: StageName.exportTopK.folder)
+        let topk = try StageInput(run: run, stage: "export-topk", folder: "topk")
         if useSQLite && topk.has(SQLiteLists.fileName) {
             let path = "\(topk.folder)/\(SQLiteLists.fileName)"
             do {
@@ -110,8 +117,8 @@ private struct FoundList {
 
     /// Titles of the courses that a list names. Where logs/ was not published, ids must do.
     private static func titles(_ run: String, of list: ServedList) throws -> [[UInt8]: String] {
-        guard FileSystem.exists("\(run)/\(StageName.importLogs.folder)/\(LogsShards.courses)") else { return [:] }
-        let logs = try StageInput(run: run, stage: StageName.importLogs.rawValue, folder: StageName.importLogs.folder)
+        guard FileSystem.exists("\(run)/logs/\(LogsShards.courses)") else { return [:] }
+        let logs = try StageInput(run: run, stage: "import-logs", folder: "logs")
         let courses = try logs.shard(LogsShards.courses)
         let (ids, titles) = (try courses.strings("id"), try courses.strings("title"))
         var found: [[UInt8]: String] = [:]
@@ -134,7 +141,7 @@ private struct FoundList {
         for (entry, title) in zip(list.entries, shown) {
             let rank = String(entry.rank)
             text += String(repeating: " ", count: max(0, 4 - rank.count)) + rank + "  "
-            text += String(format: "%8.4f  ", Double(entry.score)) + title
+            text += fixed(entry.score) + "  " + title
             text += String(repeating: " ", count: width - title.count) + "  " + reason(entry) + "\n"
         }
         return text
@@ -153,5 +160,13 @@ private struct FoundList {
         case Reason.popularInSegment.label: "popular in your segment"
         default: "popular now"
         }
+    }
+}
+
+/// With four decimals, eight wide.
+private func fixed(_ number: Float) -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
+        _ = withVaList([Double(number)]) { vsnprintf(text.baseAddress!, text.count, "%8.4f", $0) }
+        return String(cString: text.baseAddress!)
     }
 }
