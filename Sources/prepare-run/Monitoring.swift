@@ -23,7 +23,7 @@ struct Monitoring: ParsableCommand {
     @OptionGroup var talk: TalkOptions
 
     func run() throws {
-        try reportingErrors("prepare-run monitoring", talk) { _ in
+        try reportingErrors("prepare-run monitoring", talk) { log in
             let out = (runFolder as NSString).deletingLastPathComponent
             let path = (out.isEmpty ? "." : out) + "/metrics.prom"
             let now = Int64(Date().timeIntervalSince1970)
@@ -34,7 +34,12 @@ struct Monitoring: ParsableCommand {
             outcome(&text)
             stages(&text, now: now)
             quality(&text)
-            try FileSystem.replace(path, with: text.bytes)
+            do {
+                try FileSystem.replace(path, with: text.bytes)
+            } catch let error as LecternError where code != 0 {
+                // A full disk: the run has said so, and that is what to look at.
+                log.warning("\(error.message)")
+            }
         }
     }
 
