@@ -7,8 +7,8 @@ typedef float v8 __attribute__((ext_vector_type(8), aligned(4)));
 typedef double d8 __attribute__((ext_vector_type(8), aligned(8)));
 typedef _Bool b8 __attribute__((ext_vector_type(8)));
 
-INLINE uint64_t reached(v8 z, float threshold) {
-    return __builtin_bit_cast(uint8_t, __builtin_convertvector(z >= (v8)(threshold), b8));
+INLINE uint64_t reached(const v8 *z, float threshold) {
+    return __builtin_bit_cast(uint8_t, __builtin_convertvector(*z >= (v8)(threshold), b8));
 }
 
 // Sums of 8·vectors elements, and a bit for each that passes.
@@ -22,7 +22,7 @@ INLINE uint64_t passed(size_t vectors, size_t m, const float *const *columns, co
         for (size_t v = 0; v < vectors; v++) z[v] += (v8)(weights[j]) * *(const v8 *)(columns[j] + i + 8 * v);
     uint64_t bits = 0;
 #pragma clang loop unroll(full)
-    for (size_t v = 0; v < vectors; v++) bits |= reached(z[v], threshold) << 8 * v;
+    for (size_t v = 0; v < vectors; v++) bits |= reached(&z[v], threshold) << 8 * v;
 #pragma clang loop unroll(full)
     for (size_t v = 0; v < vectors; v++) *(v8 *)(each + 8 * v) = z[v];
     return bits;
@@ -32,7 +32,7 @@ INLINE uint64_t passed(size_t vectors, size_t m, const float *const *columns, co
 INLINE uint64_t passed_plain(size_t vectors, const float *column, float threshold) {
     uint64_t bits = 0;
 #pragma clang loop unroll(full)
-    for (size_t v = 0; v < vectors; v++) bits |= reached(*(const v8 *)(column + 8 * v), threshold) << 8 * v;
+    for (size_t v = 0; v < vectors; v++) bits |= reached((const v8 *)(column + 8 * v), threshold) << 8 * v;
     return bits;
 }
 
