@@ -70,8 +70,8 @@ package final class TowerTrainer {
     package var state: State {
         get {
             var (first, second) = (first, second)
-            shareTables(&first)
-            shareTables(&second)
+            shareTables(&first, layout)
+            shareTables(&second, layout)
             return State(step: stepNumber, weights: towers.weights, first: first, second: second)
         }
         set {
@@ -87,10 +87,11 @@ package final class TowerTrainer {
     package func train(_ step: EpochSchedule.Step, epoch: Int, labelShare: [Double], rate: Float) -> Double {
         stepNumber += 1
         let loss = accumulate(step, epoch: epoch, labelShare: labelShare)
+        let (layout, ranges) = (layout, ownWeights)
         Adam().update(
-            weights: &towers.weights, gradient: &gradient, first: &first, second: &second, ranges: ownWeights,
+            weights: &towers.weights, gradient: &gradient, first: &first, second: &second, ranges: ranges,
             Adam().scale(step: stepNumber, rate: rate, l2: parameters.l2), workers: workers)
-        shareTables(&towers.weights)
+        shareTables(&towers.weights, layout)
         if let decay = layout.tensor("learner.decay") {
             for i in decay.range { towers.weights[i] = max(0, towers.weights[i]) }
         }
@@ -120,32 +121,29 @@ package final class TowerTrainer {
     /// single pairs, a rank needs more of the others' learners than their sums: then each does all of it.
     var isDealt: Bool { workers.ranks.areSeveral && parameters.learnerInput != .attention && loss != .sampledBCE }
 
-    private var tables: [TowerLayout.Tensor] { ["learner.table", "course.table"].map { layout.tensor($0)! } }
-    private var tableBlocks: Int { (layout.courseCount + Self.courseBlock - 1) / Self.courseBlock }
-    /// Where a block of courses begins in a table.
-    private func tableStart(_ block: Int) -> Int { min(block * Self.courseBlock, layout.courseCount) * layout.width }
-
     /// The weights whose gradient this rank has: its rows of the tables and all that is no table. nil: all.
     private var ownWeights: [Range<Int>]? {
         if !isDealt { return nil }
-        let own = workers.own(tableBlocks)
+        let own = workers.own(layout.tableBlocks)
         var ranges: [Range<Int>] = []
         var end = 0
-        for table in tables.sorted(by: { $0.offset < $1.offset }) {
+        for table in layout.tables {
             ranges.append(end..<table.offset)
-            ranges.append(table.offset + tableStart(own.lowerBound)..<table.offset + tableStart(own.upperBound))
+            ranges.append(
+                table.offset + layout.tableStart(own.lowerBound)..<table.offset + layout.tableStart(own.upperBound))
             end = table.range.upperBound
         }
         return ranges + [end..<layout.weightCount]
     }
 
     /// Completes what each rank holds for its rows of the tables.
-    private func shareTables(_ values: inout [Float]) {
+    /// - Parameter layout: not read from `towers`, whose weights these may be.
+    private func shareTables(_ values: inout [Float], _ layout: TowerLayout) {
         if !isDealt { return }
         values.withUnsafeMutableBufferPointer { values in
             var due = Meeting(workers)
-            for table in tables {
-                due.add(values.baseAddress! + table.offset, items: tableBlocks) { tableStart($0) }
+            for table in layout.tables {
+                due.add(values.baseAddress! + table.offset, items: layout.tableBlocks) { layout.tableStart($0) }
             }
             due.hold(&workspace.meeting)
         }
@@ -277,4 +275,13 @@ struct TowerBatch {
     static func rows(_ block: Int, _ count: Int, _ size: Int) -> Range<Int> {
         block * size..<min((block + 1) * size, count)
     }
+}
+
+/// How ranks share the rows of the tables: in blocks of courses.
+extension TowerLayout {
+    /// Ascending in the buffer of weights.
+    fileprivate var tables: [Tensor] { [tensor("learner.table")!, tensor("course.table")!] }
+    fileprivate var tableBlocks: Int { (courseCount + TowerTrainer.courseBlock - 1) / TowerTrainer.courseBlock }
+    /// Where a block begins in a table.
+    fileprivate func tableStart(_ block: Int) -> Int { min(block * TowerTrainer.courseBlock, courseCount) * width }
 }
