@@ -61,14 +61,15 @@ private struct ControlGroup {
     /// Page cache, which gives way: whatever else the group holds does not.
     private let reclaimable: [String]
 
-    /// What it may still take, bytes. A little of the page cache never gives way: what is read all the time.
+    /// What it may still take, bytes. A thirty-second of the limit is kept: some of the page cache never gives way (what is
+    /// read all the time), and while one thread ends a stage the others go on taking.
     var left: Int? {
         guard let used = Self.number(usage), let text = Self.text(statistics) else { return nil }
         let cache = text.split(separator: "\n").reduce(0) { sum, line in
             let fields = line.split(separator: " ")
             return fields.count == 2 && reclaimable.contains(String(fields[0])) ? sum + (Int(fields[1]) ?? 0) : sum
         }
-        return limit - used + cache - limit / 64
+        return limit - used + cache - limit / 32
     }
 
     /// Of versions 2 and 1.

@@ -147,5 +147,8 @@ import Testing
             let error = #expect(throws: LecternError.self) { _ = try files("\(name.prefix(1))-*.csv", optional: true) }
             #expect(error?.code == code && error?.message.contains(name) == true, "\(name)")
         }
+        try FileSystem.createFolder(folder.path + "/n-1.csv")
+        let inFolder = #expect(throws: LecternError.self) { _ = try files("n-*.csv", optional: true) }
+        #expect(inFolder?.code == .inputMissing && inFolder?.message.contains("n-1.csv: is a folder") == true)
     }
 }

@@ -110,8 +110,9 @@ package struct FilePattern: Sendable {
 
     package init(_ pattern: String) { parts = pattern.split(separator: "/").map(String.init) }
 
-    /// Files (no folders) under a folder, as `<folder>/<relative path>`.
-    /// - Throws: for a matching name whose file cannot be looked at: it may hold what the run needs.
+    /// Files under a folder, as `<folder>/<relative path>`.
+    /// - Throws: for a matching name that is a folder (but for `*`, which means all files), or whose file cannot be looked
+    ///   at: it may hold what the run needs.
     package func matches(in folder: String) throws -> [String] {
         var candidates = [folder.hasSuffix("/") ? String(folder.dropLast()) : folder]
         for (index, part) in parts.enumerated() {
@@ -127,7 +128,12 @@ package struct FilePattern: Sendable {
                         throw LecternError.missing(
                             "\(path): its name is there, it is not: a link to a place that is not mounted?")
                     }
-                    if entry.isFolder != last { next.append(path) }
+                    if last && entry.isFolder {
+                        if part == "*" { continue }
+                        throw LecternError.missing(
+                            "\(path): is a folder, expected a file; for files within it, add /* to the pattern")
+                    }
+                    if last || entry.isFolder { next.append(path) }
                 }
             }
             candidates = next
