@@ -97,10 +97,11 @@ let package = Package(
         stage("render-report", ["Reporting", "CourseMap", "Ranking", "Metrics", "Logs"]),
         stage("publish-run", ["Metrics", "Serving"]),
         stage("inspect-shards"),
-        // Must start fast: no OpenBLAS, no Foundation.
+        // Must start fast: no OpenBLAS, no Foundation, and Swift's own libraries inside, so that nobody looks for them.
         .executableTarget(
             name: "recommend",
-            dependencies: ["CommandKit", "Serving", "ServingSQLite", "ShardKinds", "Platform", "Shards"]),
+            dependencies: ["CommandKit", "Serving", "ServingSQLite", "ShardKinds", "Platform", "Shards"],
+            linkerSettings: [.unsafeFlags(["-static-stdlib", "-l_FoundationCollections", "-l_FoundationCShims"])]),
         // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
         .target(
             name: "FuzzTargets",

@@ -63,21 +63,19 @@ struct PublishRun: ParsableCommand {
     }
 
     /// The difference to what is published, or why there is none: lists in a format of an older release and damaged ones
-    /// cannot be compared with, and that is no reason to go on serving them.
+    /// cannot be compared with, and that is no reason to go on serving them. A read that fails is no answer: it is thrown.
     private static func difference(
         _ now: PublishedLists, _ current: String?, _ workers: Workers
     ) throws -> (ListDifference?, absent: String?) {
         guard let current else { return (nil, nil) }
-        func absent(_ reason: String) -> String { "\(current) cannot be compared with: \(reason)" }
-        let before: PublishedLists
-        do { before = try PublishedLists(current) } catch let error as LecternError {
-            return (nil, absent(error.message))
-        }
-        do { return (try ListDifference(now, against: before, workers: workers), nil) } catch let error as NotComparable
-        {
-            return (nil, absent(error.reason))
-        } catch let error as LecternError where error.message.hasPrefix(current + "/") {
-            return (nil, absent(error.message))
+        do {
+            let before = try PublishedLists.published { try PublishedLists(current) }
+            return (try ListDifference(now, against: before, workers: workers), nil)
+        } catch let error as NotComparable {
+            return (nil, "\(current) cannot be compared with: \(error.reason)")
+        } catch let error as LecternError where error.code == .ioError && error.message.hasPrefix(current + "/") {
+            let remedy = "run it again; if that does not help, remove \(current), and nothing is compared"
+            throw LecternError(.ioError, "\(error.message); not published; \(remedy)")
         }
     }
 

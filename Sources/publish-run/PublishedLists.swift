@@ -16,6 +16,13 @@ struct PublishedLists: Sendable {
         topk = try StageInput(run: folder, stage: StageName.exportTopK.rawValue, folder: StageName.exportTopK.folder)
     }
 
+    /// - Throws: `NotComparable` where what `read` finds is not what was published; `.ioError` where the system fails.
+    static func published<Result>(_ read: () throws -> Result) throws -> Result {
+        do { return try read() } catch let error as LecternError where error.code != .ioError {
+            throw NotComparable(reason: error.message)
+        }
+    }
+
     var shards: Int { topk.names("topk").count }
 
     func courses() throws -> [String] { try TopKShards.ids(topk.shard(TopKShards.courses)) }
@@ -38,7 +45,7 @@ struct PublishedLists: Sendable {
     }
 }
 
-/// Lists published before that cannot be read now: written in an older format, or damaged.
+/// Lists published before that are no longer what they were: in an older format, damaged or gone.
 struct NotComparable: Error {
     let reason: String
 }
@@ -68,7 +75,7 @@ struct ListDifference: Sendable {
 
     /// - Throws: `NotComparable`, and what is wrong with the lists of this run.
     init(_ now: PublishedLists, against before: PublishedLists, workers: Workers) throws {
-        let courses = (now: try now.courses(), before: try Self.published { try before.courses() })
+        let courses = (now: try now.courses(), before: try PublishedLists.published { try before.courses() })
         // By bytes: Swift's strings are equal if they look alike.
         let numbers = Dictionary(uniqueKeysWithValues: courses.now.enumerated().map { (Array($1.utf8), UInt32($0)) })
         // A course that is gone equals none of today's.
@@ -76,10 +83,10 @@ struct ListDifference: Sendable {
         let parts: [Part]
         if now.shards == before.shards {
             parts = try workers.map(now.shards) { shard in
-                Self.compare(try now.shard(shard), try Self.published { try before.shard(shard) }, today)
+                Self.compare(try now.shard(shard), try PublishedLists.published { try before.shard(shard) }, today)
             }
         } else {
-            let old = try (0..<before.shards).map { shard in try Self.published { try before.shard(shard) } }
+            let old = try (0..<before.shards).map { shard in try PublishedLists.published { try before.shard(shard) } }
             parts = try workers.map(now.shards) { shard in
                 Self.compare(try now.shard(shard), Self.gathered(old, shard: shard, of: now.shards), today)
             }
@@ -88,11 +95,6 @@ struct ListDifference: Sendable {
         deleted = parts.flatMap(\.gone)
         let compared = parts.reduce(0) { $0 + $1.compared }
         churn = compared == 0 ? nil : 1 - treeSum(parts.map(\.overlap)) / Double(compared)
-    }
-
-    /// - Throws: `NotComparable` where what was published cannot be read.
-    private static func published<Result>(_ read: () throws -> Result) throws -> Result {
-        do { return try read() } catch let error as LecternError { throw NotComparable(reason: error.message) }
     }
 
     var summary: String {

@@ -150,6 +150,27 @@ import Testing
         }
     }
 
+    /// A disk that does not give what is published (here a link to itself) must not let an unlimited change go live.
+    @Test func aFailingReadOfWhatIsPublishedIsNoReasonToPublish() throws {
+        try withFolder { folder in
+            _ = try publish(folder, PublishFixture())
+            let before = try current(folder)
+            let shard = "\(folder)/\(before)/topk/topk-00000-of-00001.safetensors.gz"
+            try FileManager.default.removeItem(atPath: shard)
+            try FileManager.default.createSymbolicLink(atPath: shard, withDestinationPath: shard)
+
+            var fixture = PublishFixture()
+            fixture.asOf += PublishFixture.day
+            let refused = try publish(folder, fixture)
+            #expect(refused.code == 74, "\(refused.errors)")
+            #expect(refused.errors.contains(shard) && refused.errors.contains("not published; run it again"))
+            #expect(try current(folder) == before)
+
+            try FileManager.default.removeItem(atPath: "\(folder)/\(before)")
+            #expect(try publish(folder, fixture).code == 0)
+        }
+    }
+
     @Test func onlyTheNewestStay() throws {
         try withFolder { folder in
             var fixture = PublishFixture()

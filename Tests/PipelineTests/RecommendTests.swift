@@ -12,7 +12,7 @@ import Testing
 
     @Test func loadsNeitherOpenBLASNorFoundation() throws {
         let (heavy, stage, found) = (
-            ["openblas", "lapack", "libFoundation.so", "FoundationICU"], try libraries("export-topk"),
+            ["openblas", "lapack", "libFoundation.so", "FoundationICU", "libswiftCore"], try libraries("export-topk"),
             try libraries("recommend")
         )
         for name in heavy {
