@@ -114,7 +114,7 @@ bench: setup build ## A generated platform of 200,000 learners × 16,000 courses
 bench-data: setup build ## import-logs against pyarrow, co-watch similarity against sparse_dot_topn
 	@Tests/Benchmarks/data-path.sh
 
-bench-growth: setup build ## Seconds, memory and bytes of the stages at 20,000, 200,000 and 3,800,000 learners; draws docs/growth.svg
+bench-growth: setup build ## CPU seconds, memory and bytes of the stages at 20,000, 200,000 and 5,200,000 learners; draws docs/growth.svg
 	@[ -x .venv-bench/bin/python ] || python3 -m venv .venv-bench; .venv-bench/bin/pip -q install matplotlib
 	@.venv-bench/bin/python -B Tests/Benchmarks/growth.py $(OUT) $(ARGUMENTS)
 

@@ -158,8 +158,8 @@ package final class StageRun {
         let seconds = ProcessInfo.processInfo.systemUptime - start
         let peak = Self.peakMemory()
         var stats: [String: Value] = [
-            "seconds": .number(seconds), "peak_memory_bytes": .integer(peak), "threads": .integer(workers.count),
-            "blas_core": .text(BLAS.coreName),
+            "seconds": .number(seconds), "cpu_seconds": .number(parts.reduce(0) { $0 + $1.cpuSeconds }),
+            "peak_memory_bytes": .integer(peak), "threads": .integer(workers.count), "blas_core": .text(BLAS.coreName),
         ]
         stats["steps"] = .list(timings.map { .map(["name": .text($0.0), "seconds": .number($0.1)]) })
         if parts.count > 1 { stats["ranks"] = .list(parts.map(\.statistics)) }

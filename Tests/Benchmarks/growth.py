@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""make bench-growth: how seconds, memory and bytes of each stage grow with the platform; draws docs/growth.svg.
+"""make bench-growth: how CPU seconds, memory and bytes of each stage grow with the platform; draws docs/growth.svg.
 
-  growth.py FOLDER [--sizes 20000 200000 3800000] [--whole 200000] [--as-is] [--svg FILE]
+  growth.py FOLDER [--sizes 20000 200000 5200000] [--whole 200000] [--as-is] [--svg FILE]
 
 One generated platform per size (16,000 courses, two years) is brought through the stages, all of them up to --whole
 learners, beyond that import-logs to build-cooccurrence on watches alone. Figures are the stages' own (`stats.json`); a
@@ -39,18 +39,18 @@ def stages(folder, threads, last):
 
 
 def figures(run, stage):
-    """Seconds, peak memory in MiB and MiB written; None where the stage did not run."""
+    """CPU seconds, peak memory in MiB and MiB written; None where the stage did not run."""
     if not os.path.exists(f"{run}/{stage}/stats.json"):
         return None
     with open(f"{run}/{stage}/stats.json") as file:
         stats = json.load(file)
     written = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(f"{run}/{stage}") for name in names)
-    return stats["seconds"], stats["peak_memory_bytes"] / 2**20, written / 2**20
+    return stats["cpu_seconds"], stats["peak_memory_bytes"] / 2**20, written / 2**20
 
 
 def draw(found, watches, path):
     figure, axes = plot.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
-    for axis, title, number in zip(axes, ["seconds", "peak memory, MiB", "written, MiB"], range(3)):
+    for axis, title, number in zip(axes, ["CPU seconds", "peak memory, MiB", "written, MiB"], range(3)):
         for stage, points in found.items():
             known = [(watches[size], values[number]) for size, values in points.items()]
             axis.loglog(*zip(*known), marker="o", markersize=3, label=stage)
@@ -63,7 +63,7 @@ def draw(found, watches, path):
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder")
-    options.add_argument("--sizes", type=int, nargs="+", default=[20_000, 200_000, 3_800_000])
+    options.add_argument("--sizes", type=int, nargs="+", default=[20_000, 200_000, 5_200_000])
     options.add_argument("--whole", type=int, default=200_000, help="run all stages up to so many learners")
     options.add_argument("--threads", type=int, default=os.cpu_count())
     options.add_argument("--as-is", action="store_true", help="run nothing: figures of what has run before")
@@ -89,9 +89,9 @@ def main():
                 tenfold = math.log10(watches[size] / watches[small])
                 growth = "; a tenfold platform: " + ", ".join(
                     f"× {(new / old) ** (1 / tenfold):.1f} {name}"
-                    for name, new, old in zip(["seconds", "memory", "bytes"], values, before[small]))
+                    for name, new, old in zip(["CPU seconds", "memory", "bytes"], values, before[small]))
             before[size] = values
-            print(f"  {stage}: {values[0]:.1f} s, {values[1]:,.0f} MiB, {values[2]:,.0f} MiB written{growth}", flush=True)
+            print(f"  {stage}: {values[0]:.1f} CPU s, {values[1]:,.0f} MiB, {values[2]:,.0f} MiB written{growth}", flush=True)
     draw(found, watches, options.svg)
     print(f"{options.svg} written; free disk: {shutil.disk_usage(options.folder).free >> 30} GiB")
 
