@@ -65,7 +65,7 @@ let package = Package(
         // Floor 2
         module("Logs", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", yams]),
         module("CoWatch", ["Platform", "LinearAlgebra", "DenseAlgebra"]),
-        module("NeuralCF", ["Platform", "LinearAlgebra", "DenseAlgebra", "Metrics"]),
+        module("NeuralCF", ["Platform", "LinearAlgebra", "DenseAlgebra", "Ranks", "Metrics"]),
         module("GLMix", ["Platform", "LinearAlgebra", "DenseAlgebra", "Metrics"]),
         module("Baselines", ["Platform", "LinearAlgebra", "DenseAlgebra"]),
         module("Ranking", ["Platform", "LinearAlgebra", "DenseAlgebra", "Metrics"]),

@@ -59,9 +59,8 @@ extension Workers {
     ) {
         if !ranks.areSeveral { return }
         let size = MemoryLayout<Value>.stride
-        ranks.share(
-            UnsafeMutableRawPointer(base),
-            parts(items, start: start).map { size * $0.lowerBound..<size * $0.upperBound })
+        let parts = parts(items, start: start).map { size * $0.lowerBound..<size * $0.upperBound }
+        ranks.share([Ranks.Block(base, parts)])
     }
 
     /// The values that each rank fills.
@@ -94,7 +93,7 @@ extension Workers {
             let slots = roots.indices.map { $0 * size..<$0 * size + (roots[$0] == nil ? 0 : size) }
             if let root = roots[ranks.rank] { round.replaceSubrange(slots[ranks.rank], with: parts[root]) }
             let bytes = slots.map { bytesEach * $0.lowerBound..<bytesEach * $0.upperBound }
-            round.withUnsafeMutableBytes { if let base = $0.baseAddress { ranks.share(base, bytes) } }
+            round.withUnsafeMutableBytes { if let base = $0.baseAddress { ranks.share([Ranks.Block(base, bytes)]) } }
             for (rank, root) in roots.enumerated() { if let root { parts[root] = Array(round[slots[rank]]) } }
         }
         tree.rest.forEach(add)

@@ -104,7 +104,7 @@ final class TowerStep {
         due.add(rows, items: (count + size - 1) / size) { min($0 * size, count) * width }
     }
 
-    private func meet() { due.hold(&workspace.meeting) }
+    private func meet() { due.hold() }
 
     /// Course tower of every candidate, and the projected co-watch rows of the learner tower.
     func forwardCourses() {

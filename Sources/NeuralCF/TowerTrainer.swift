@@ -145,7 +145,7 @@ package final class TowerTrainer {
             for table in layout.tables {
                 due.add(values.baseAddress! + table.offset, items: layout.tableBlocks) { layout.tableStart($0) }
             }
-            due.hold(&workspace.meeting)
+            due.hold()
         }
     }
 

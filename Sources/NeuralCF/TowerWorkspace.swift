@@ -15,8 +15,6 @@ final class TowerWorkspace {
     /// Per group of learner blocks and per block of courses: gradients of everything but the tables.
     var learnerSmall: [[Float]] = []
     var courseSmall: [[Float]] = []
-    /// Of ranks: what they send each other.
-    var meeting = FloatBuffer(0)
     let passes = Pool<PassScratch>()
     let blocks = Pool<BlockScratch>()
     private let layout: TowerLayout

@@ -92,13 +92,22 @@ package final class Ranks: Sendable {
         end(own)
     }
 
-    /// Fills every rank's memory at `base` with all ranks' parts.
-    /// - Parameter parts: bytes from `base` that each rank has filled; they must not overlap.
-    package func share(_ base: UnsafeMutableRawPointer, _ parts: [Range<Int>]) {
-        if count == 1 { return }
-        let sizes = meet(parts[rank].count)
-        precondition(sizes == parts.map(\.count), "ranks disagree about what they share")
-        fill(base, parts)
+    /// Memory of which each rank has filled a part.
+    package struct Block {
+        let base: UnsafeMutableRawPointer
+        /// Bytes from `base`, by rank.
+        let parts: [Range<Int>]
+
+        /// - Parameter parts: they must not overlap.
+        package init(_ base: UnsafeMutableRawPointer, _ parts: [Range<Int>]) { (self.base, self.parts) = (base, parts) }
+    }
+
+    /// Fills every rank's memory with all ranks' parts; all ranks must name the same blocks.
+    package func share(_ blocks: [Block]) {
+        if count == 1 || blocks.isEmpty { return }
+        let due = (0..<count).map { rank in blocks.reduce(0) { $0 + $1.parts[rank].count } }
+        precondition(meet(due[rank]) == due, "ranks disagree about what they share")
+        fill(blocks)
     }
 
     private func end(_ failure: Failure) -> Never {
@@ -139,13 +148,17 @@ package final class Ranks: Sendable {
             let parts = sizes.indices.map { starts[$0]..<starts[$0 + 1] }
             var all = [UInt8](repeating: 0, count: max(1, starts.last!))
             all.replaceSubrange(parts[rank], with: own)
-            all.withUnsafeMutableBytes { fill($0.baseAddress!, parts) }
+            all.withUnsafeMutableBytes { fill([Block($0.baseAddress!, parts)]) }
             return parts.map { Array(all[$0]) }
         }
 
-        private func fill(_ base: UnsafeMutableRawPointer, _ parts: [Range<Int>]) {
+        private func fill(_ blocks: [Block]) {
+            let bases = blocks.map { Optional($0.base.assumingMemoryBound(to: CChar.self)) }
+            let parts = blocks.flatMap(\.parts)
             let (starts, counts) = (parts.map { Int64($0.lowerBound) }, parts.map { Int64($0.count) })
-            timed(bytes: parts[rank].count * (count - 1)) { lmpi_share(base, starts, counts) }
+            timed(bytes: blocks.reduce(0) { $0 + $1.parts[rank].count } * (count - 1)) {
+                lmpi_share(Int32(blocks.count), bases, starts, counts)
+            }
         }
 
         private func timed(bytes: Int, _ body: () -> Void) {
@@ -162,6 +175,6 @@ package final class Ranks: Sendable {
         private func meet(_ number: Int) -> [Int] { [number] }
         private func meetAfterFailure(_ failure: Failure) {}
         private func gather(_ own: [UInt8], sizes: [Int]) -> [[UInt8]] { [own] }
-        private func fill(_ base: UnsafeMutableRawPointer, _ parts: [Range<Int>]) {}
+        private func fill(_ blocks: [Block]) {}
     #endif
 }

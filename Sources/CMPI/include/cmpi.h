@@ -19,7 +19,8 @@ void lmpi_host(char *out, int size);
 /// all[r] = rank r's `own`.
 void lmpi_gather_number(int64_t own, int64_t *all);
 
-/// Rank r's bytes stand at starts[r], counts[r] of them; afterwards every rank has all of them in its `base`.
-void lmpi_share(void *base, const int64_t *starts, const int64_t *counts);
+/// Of block b, rank r's bytes stand at bases[b] + starts[b·ranks + r], counts[b·ranks + r] of them; afterwards every rank
+/// has all of them.
+void lmpi_share(int blocks, char *const *bases, const int64_t *starts, const int64_t *counts);
 
 #endif
