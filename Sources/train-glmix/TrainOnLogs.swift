@@ -69,8 +69,10 @@ func trainOnLogs(_ settings: GLMixSettings, _ stage: StageRun) throws {
     count(used, usedAll, stage)
     describe(recipe, used, stage)
 
-    // At least 1.2 KB a row (measured: 2.26 million rows, 2.7 GiB), and what the smallest data take.
-    try stage.requireMemory(1200 * usedAll.reduce(0) { $0 + $1.count } + (32 << 20))
+    // At least 0.6 KB a row, as much again for the joint finish's copies and factors (together at most 1.5 GiB), and what
+    // the smallest data take. Measured: 2.26 million rows, 2.7 GiB.
+    let rowBytes = 600 * usedAll.reduce(0) { $0 + $1.count }
+    try stage.requireMemory(rowBytes + min(rowBytes, 3 << 29) + (32 << 20))
     let examples = stage.step("examples of fit") { recipe.examples(used, stage.workers) }
     if settings.trials > 0 {
         let half = ValidationRows(.a, allRows, recipe, data, stage.workers)
