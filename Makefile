@@ -24,6 +24,19 @@ LEARNER ?=
 WINDOW  ?=
 VARIANTS ?=
 
+# A run is a folder of its own: other names are none, or taken.
+ifneq ($(words $(RUN)) $(filter current published import-cache . ..,$(subst /, ,$(RUN))),1 )
+$(error RUN must be one word for a folder of its own, found "$(RUN)")
+endif
+ifneq ($(words $(OUT)),1)
+$(error OUT must be a path without blanks, found "$(OUT)")
+endif
+ifneq ($(THREADS),)
+ifeq ($(shell [[ '$(THREADS)' =~ ^[1-9][0-9]*$$ ]] && echo number),)
+$(error THREADS must be a number from 1, found "$(THREADS)")
+endif
+endif
+
 R := $(OUT)/$(RUN)
 BIN   := $(if $(TRAITS),bin-mpi,bin)
 BUILD := $(if $(TRAITS),.build-mpi,.build)
@@ -37,7 +50,10 @@ QUIET  := $(SELF) --silent
 
 # One writer per run: every stage inherits the lock's descriptor, so it lasts until the last orphan is gone.
 # Ranks cannot inherit it from their launcher: they are told.
-LOCKED = mkdir -p $(R) && LECTERN_LOCK=$(R)/.lock flock -n -E 75 $(R)/.lock $(SELF)
+locked = { mkdir -p $(R) && : >>$(R)/.lock; } 2>/dev/null \
+  || { echo 'lectern: error: $(R) cannot be written to; say OUT=… or give this user the right to it' >&2; exit 73; }; \
+  LECTERN_LOCK=$(R)/.lock flock -n -E 75 $(R)/.lock $(SELF) $(1) || { code=$$?; [ $$code -ne 75 ] \
+  || echo 'lectern: error: $(R) is being worked on; wait for it (make status tells who)' >&2; exit $$code; }
 
 ##@ Main
 
@@ -51,7 +67,7 @@ help: ## This text
 all: setup build run ## Everything: set up, build, run all stages, publish, show the result
 
 run: ## The same without set-up and build: what cron needs
-	@$(LOCKED) locked-run
+	@$(call locked,locked-run)
 
 setup: ## Install missing system packages (as root or by sudo -n; never asks)
 	@Tools/setup $(if $(filter MPI,$(TRAITS)),mpirun)
@@ -66,6 +82,7 @@ status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lo
 	@$(BIN)/prepare-run status --run $(R)
 
 recommend: ## One learner's list with scores, reasons and rung: make recommend LEARNER=…
+	@$(if $(LEARNER),,$(error whose list? make recommend LEARNER=…))
 	@$(BIN)/recommend --run $(R) -- '$(subst ','\'',$(LEARNER))'
 
 inspect: ## Look into shards: make inspect STAGE=watched CMD=head
@@ -161,6 +178,7 @@ clean: ## Remove build products (no run, no data)
 	rm -rf .build .build-mpi bin bin-mpi
 
 clean-run: ## Remove the run folder of RUN
+	@[ ! -e $(R) ] || [ -e $(R)/.lock ] || { echo 'lectern: error: $(R) is no run folder' >&2; exit 64; }
 	rm -rf $(R)
 
 .PHONY: help all setup build test status recommend inspect report history lint format docs clean clean-run
@@ -177,12 +195,12 @@ install-bin:
 
 # Whatever comes of it, OUT/metrics.prom tells a monitoring system.
 locked-run:
-	@code=0; { $(QUIET) prepared && $(QUIET) dag && $(QUIET) $(R)/report/manifest.json && $(QUIET) finish; } || code=$$?; \
+	@rm -f $(R)/failed.json; code=0; { $(QUIET) prepared && $(QUIET) dag && $(QUIET) $(R)/report/manifest.json && $(QUIET) finish; } || code=$$?; \
 	  $(BIN)/prepare-run monitoring --run $(R) --code $$code; exit $$code
 
 # All stages but neither report nor publication: what a backtest needs.
 stages:
-	@$(LOCKED) locked-stages
+	@$(call locked,locked-stages)
 
 locked-stages:
 	@$(SELF) prepared && $(SELF) dag
@@ -192,7 +210,7 @@ locked-stage:
 
 # Phase 1: check the whole configuration, write slices, repair. The default dataset is generated first.
 prepared: $(if $(filter data/sample/logs,$(DATA)),data/sample/logs/courses.csv)
-	@$(BIN)/prepare-run --run $(R) --config $(CONFIG) --dataset data/$(DATASET)/dataset.yaml --data $(DATA) \
+	@$(BIN)/prepare-run --run $(R) --config '$(CONFIG)' --dataset data/$(DATASET)/dataset.yaml --data '$(DATA)' \
 	  $(if $(AS_OF),--as-of "$(AS_OF)") $(if $(SET),--set '$(SET)') $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 
 data/sample/logs/courses.csv: $(BIN)/generate-logs
@@ -216,7 +234,7 @@ $(R)/$(2)/manifest.json: $(3:%=$(R)/%/manifest.json) $(R)/config/$(1).json $(BIN
 	@$(LAUNCH) $(BIN)/$(1) $(FLAGS) $(if $(filter import-logs,$(1)),$(IMPORT_FLAGS))
 # The stage by name: its inputs are brought up to date, then it runs whether or not it is.
 $(1): setup build
-	@$(LOCKED) locked-stage FORCED=$(1) TARGET=$(R)/$(2)/manifest.json
+	@$$(call locked,locked-stage FORCED=$(1) TARGET=$(R)/$(2)/manifest.json)
 endef
 
 $(eval $(call stage,import-logs,logs,))

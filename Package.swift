@@ -101,7 +101,9 @@ let package = Package(
         .executableTarget(
             name: "recommend",
             dependencies: ["CommandKit", "Serving", "ServingSQLite", "ShardKinds", "Platform", "Shards"],
-            linkerSettings: [.unsafeFlags(["-static-stdlib", "-l_FoundationCollections", "-l_FoundationCShims"])]),
+            linkerSettings: [
+                .unsafeFlags(["-static-stdlib", "-use-ld=lld", "-l_FoundationCollections", "-l_FoundationCShims"])
+            ]),
         // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
         .target(
             name: "FuzzTargets",

@@ -48,12 +48,14 @@ package func explained(_ error: any Error) -> (Shards.ExitCode, String) {
 
 /// `<run>/failed.json`: code, stage and message of the last failure, until that stage's next success.
 package struct FailureNote: Codable {
-    private let stage: String
-    private let code: Int32
-    private let message: String
+    package let stage: String
+    package let code: Int32
+    package let message: String
 
-    init(stage: String, code: Shards.ExitCode, message: String) {
-        (self.stage, self.code, self.message) = (stage, code.rawValue, message)
+    init(stage: String, code: Shards.ExitCode, message: String) { self.init(stage, code.rawValue, message) }
+
+    private init(_ stage: String, _ code: Int32, _ message: String) {
+        (self.stage, self.code, self.message) = (stage, code, message)
     }
 
     var bytes: [UInt8] {
@@ -69,10 +71,18 @@ package struct FailureNote: Codable {
         try? FileSystem.replace(path(run), with: FailureNote(stage: stage, code: code, message: message).bytes)
     }
 
+    /// The one of a run, if its last failure left one.
+    package static func read(run: String) -> FailureNote? {
+        (try? FileSystem.read(path(run))).flatMap { try? JSONDecoder().decode(FailureNote.self, from: Data($0)) }
+    }
+
+    /// For a stage that ended without a word, as by SIGKILL: nothing but its killing can be told.
+    package static func writeKilled(run: String, stage: String, message: String) {
+        guard FileSystem.isFolder(run) else { return }
+        try? FileSystem.replace(path(run), with: FailureNote(stage, 137, message).bytes)
+    }
+
     package static func clear(run: String, stage: String) {
-        guard let bytes = try? FileSystem.read(path(run)),
-            let note = try? JSONDecoder().decode(FailureNote.self, from: Data(bytes)), note.stage == stage
-        else { return }
-        try? FileSystem.removeAll(path(run))
+        if read(run: run)?.stage == stage { try? FileSystem.removeAll(path(run)) }
     }
 }

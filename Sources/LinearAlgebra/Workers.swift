@@ -31,7 +31,8 @@ package struct Workers: Sendable {
     ) throws {
         let failure = Mutex<(item: Int, error: any Error)?>(nil)
         run(items, scratch: scratch) { (state: inout Scratch, item: Int) in
-            if failure.withLock({ $0 != nil }) { return }
+            // A lower item may still fail: then its error is the one.
+            if failure.withLock({ $0.map { $0.item < item } ?? false }) { return }
             do {
                 try body(&state, item)
             } catch {

@@ -38,7 +38,19 @@ package struct Configuration: Sendable {
         guard let parameter = Parameters.byPath[path] else {
             let section = path.prefix { $0 != "." }
             let siblings = Parameters.all.filter { $0.section == section }.map(\.path)
-            throw Self.error(file, node, "unknown parameter \"\(path)\"" + Self.suggestion(path, siblings))
+            let namesakes = Parameters.all.map(\.path).filter { $0.hasSuffix("." + path) }
+            if siblings.isEmpty && namesakes.isEmpty {
+                throw Self.error(
+                    file, node,
+                    "unknown section \"\(section)\"" + Self.suggestion(String(section), Parameters.sections.map(\.name))
+                )
+            }
+            throw Self.error(
+                file, node,
+                "unknown parameter \"\(path)\""
+                    + (siblings.isEmpty
+                        ? "; did you mean \"\(namesakes.joined(separator: "\" or \""))\"?"
+                        : Self.suggestion(path, siblings)))
         }
         guard let accepted = parameter.accept(value) else {
             let why = parameter.problem(value).map { ": \($0)" } ?? ", allowed is \(parameter.allowed)"
@@ -48,16 +60,17 @@ package struct Configuration: Sendable {
     }
 
     /// One `path=value`, the value in YAML's flow syntax.
-    package mutating func apply(assignment: String) throws {
+    /// - Parameter source: where it was said, for errors.
+    package mutating func apply(assignment: String, source: String = "SET") throws {
         guard let equals = assignment.firstIndex(of: "="), equals != assignment.startIndex else {
             throw LecternError.configuration("SET: \"\(assignment)\": expected section.name=value")
         }
         let path = String(assignment[..<equals])
         let text = String(assignment[assignment.index(after: equals)...])
-        guard let node = try Self.compose(text.isEmpty ? "\"\"" : text, file: "SET") else {
+        guard let node = try Self.compose(text.isEmpty ? "\"\"" : text, file: source) else {
             throw LecternError.configuration("SET: \"\(assignment)\": empty value")
         }
-        try set(path, Value(node), nil, "SET")
+        try set(path, Value(node), nil, source)
     }
 
     /// The stage's own part: what reruns it when it changes.

@@ -27,7 +27,7 @@ extension StageName {
     func requireMemory(_ bytes: Int) throws { try Memory.require(bytes, for: "\(rawValue) (\(lowersMemory))") }
 
     /// Parameters and options that lower what a stage takes, beside THREADS and run.shards, which lower all.
-    var lowersMemory: String {
+    package var lowersMemory: String {
         switch self {
         case .importLogs: "a lower --spill-mib, as in make IMPORT_FLAGS=\"--spill-mib 64\", lowers it"
         case .buildCooccurrence: "cowatch.wide: cowatch or a shorter filter.history lower it"

@@ -203,7 +203,7 @@ package func runStage(_ name: StageName, _ options: StageOptions, _ body: (Stage
                 try stage.finish()
             } catch {
                 if isFirst { stage.output.abandon() }
-                throw error
+                throw (error as? LecternError).map { $0.withRemedy(run: options.run) } ?? error
             }
             if isFirst { FailureNote.clear(run: options.run, stage: name.rawValue) }
             _ = consume lock

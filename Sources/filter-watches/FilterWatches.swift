@@ -35,6 +35,7 @@ struct FilterWatches: ParsableCommand {
             try stage.step("write moments") { try writeMoments(source, decided, stage) }
             try stage.write(thresholdShard(decided, duration: catalogue.duration), as: WatchedShards.thresholds)
             stage.manifest.facts.merge(decided.windows.facts) { $1 }
+            stage.count("validation learners", decided.validationLearners)
             stage.say(
                 "T \(Moment.text(decided.windows.asOf)), validation from \(Moment.text(decided.windows.validation)), "
                     + "label window \(decided.windows.labelWindow / 86_400) d, "

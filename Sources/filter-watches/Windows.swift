@@ -52,6 +52,8 @@ struct Decision {
     let filter: WatchFilter
     let histogram: WatchTimeHistogram
     let windows: TimeWindows
+    /// Learners with a moment in `[t_v, T)`.
+    let validationLearners: Int
 
     func thresholds(_ duration: [Float?]) -> [Float] { duration.map(filter.threshold) }
 }
@@ -91,7 +93,8 @@ func chooseWindows(_ source: WatchSource, _ settings: FilterSettings, asOf: Int6
     let windows = TimeWindows(
         asOf: asOf, history: settings.history, labelWindow: window, stride: settings.stride,
         snapshots: settings.snapshots, firstMoment: first)
-    return Decision(filter: chosen.filter, histogram: chosen.histogram, windows: windows)
+    return Decision(
+        filter: chosen.filter, histogram: chosen.histogram, windows: windows, validationLearners: chosen.learners)
 }
 
 private struct MeasuredShard: Codable {

@@ -26,7 +26,9 @@ struct ShardGroup {
             let found = try grouped(allShards(folder.isEmpty ? "." : folder)).filter { $0.label == path }
             if !found.isEmpty { return found }
         }
-        throw LecternError.missing("\(path): no such shard, shard name, stage folder or run")
+        let name = (path as NSString).lastPathComponent
+        let hint = StageName(rawValue: name).map { "; the folder of \(name) is \($0.folder)/" } ?? ""
+        throw LecternError.missing("\(path): no such shard, shard name, stage folder or run\(hint)")
     }
 
     /// The one group that a path names.
@@ -88,11 +90,6 @@ struct RunFolder {
         }
     }
 
-    /// `OUT=… RUN=…` for a make command, without what is the default.
-    var makeVariables: String {
-        let (out, run) = (
-            (path as NSString).deletingLastPathComponent, (path as NSString).lastPathComponent
-        )
-        return (out == "out" ? "" : " OUT=\(out.isEmpty ? "." : out)") + (run == "latest" ? "" : " RUN=\(run)")
-    }
+    /// Not a run but what was published of one: hard links to some of its files, and the difference to the one before.
+    var isPublication: Bool { !FileSystem.isFolder(path + "/config") && FileSystem.isFolder(path + "/delta") }
 }

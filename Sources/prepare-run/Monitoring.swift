@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandKit
 import Foundation
+import Logging
 import Shards
 import StageKit
 
@@ -27,6 +28,7 @@ struct Monitoring: ParsableCommand {
             let out = (runFolder as NSString).deletingLastPathComponent
             let path = (out.isEmpty ? "." : out) + "/metrics.prom"
             let now = Int64(Date().timeIntervalSince1970)
+            if code != 0 { noteWhoWasKilled(log) }
             let before = (try? FileSystem.read(path)).flatMap { Exposition.value(Self.success, in: $0) }
             var text = Exposition()
             text.add(
@@ -43,13 +45,26 @@ struct Monitoring: ParsableCommand {
         }
     }
 
+    /// make removes the note of an earlier failure when it begins. Where it failed and there is none, the first stage that
+    /// is not done had no time to write one.
+    private func noteWhoWasKilled(_ log: Logger) {
+        guard FileSystem.isFolder(runFolder), FailureNote.read(run: runFolder) == nil,
+            let stage = StageState.all(run: runFolder).first(where: { $0.state != "done" })?.stage
+        else { return }
+        let message =
+            "\(stage.rawValue) ended without a word: killed, by hand or because memory ran out (dmesg tells); "
+            + stage.lowersMemory
+        FailureNote.writeKilled(run: runFolder, stage: stage.rawValue, message: message)
+        log.error("\(message)")
+    }
+
     private static let success = "lectern_last_success_timestamp_seconds"
 
     /// Exit codes: of the run, and of each stage. A stage that has finished and is not the one that failed has 0.
     private func outcome(_ text: inout Exposition) {
-        let failure = code == 0 ? nil : JSONFile(FailureNote.path(runFolder))
-        let failedStage = failure?.text("stage")
-        let failedCode = failure?.number("code") ?? Double(code)
+        let failure = code == 0 ? nil : FailureNote.read(run: runFolder)
+        let failedStage = failure?.stage
+        let failedCode = failure.map { Double($0.code) } ?? Double(code)
         text.add("lectern_last_exit_code", "Exit code of the last run; 0 is success.", code == 0 ? 0 : failedCode)
         var codes: [([String: String], Double)] = []
         for stage in StageName.allCases {
@@ -110,7 +125,8 @@ struct Monitoring: ParsableCommand {
         var values: [([String: String], Double)] = []
         for slice in report.list("ranking", "slices") {
             guard case .map(let slice) = slice, case .text(let name)? = slice["name"],
-                ["all", "warm", "cold"].contains(name), case .map(let models)? = slice["metrics"]
+                ["all", "warm", "cold"].contains(name), case .map(let models)? = slice["metrics"],
+                JSONFile.number(slice["learners"]) != 0  // nobody's mean is no 0
             else { continue }
             for model in ["blend", "export"] {
                 guard case .map(let metrics)? = models[model] else { continue }
@@ -130,7 +146,7 @@ struct Monitoring: ParsableCommand {
         for entry in report.list("validation") {
             guard case .map(let entry) = entry, entry["against"] == .text(""), case .text(let model)? = entry["model"],
                 case .text(let metric)? = entry["metric"], case .text(let group)? = entry["group"],
-                let mean = JSONFile.number(entry["mean"]), model == "blend"
+                let mean = JSONFile.number(entry["mean"]), model == "blend", JSONFile.number(entry["learners"]) != 0
             else { continue }
             values.append(
                 (
@@ -161,8 +177,6 @@ private struct JSONFile {
     }
 
     func list(_ path: String...) -> [Value] { if case .list(let items)? = at(path) { items } else { [] } }
-    func text(_ path: String...) -> String? { if case .text(let text)? = at(path) { text } else { nil } }
-    func number(_ path: String...) -> Double? { Self.number(at(path)) }
 
     static func number(_ value: Value?) -> Double? {
         switch value {

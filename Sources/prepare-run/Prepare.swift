@@ -34,6 +34,7 @@ struct Prepare: ParsableCommand {
 
     func run() throws {
         try reportingErrors("prepare-run", talk, run: runFolder) { log in
+            try checkName()
             let mapping = try readMapping()
             let configuration = try layeredConfiguration(mapping)
             let folder = data ?? ((dataset as NSString).deletingLastPathComponent + "/logs")
@@ -48,6 +49,15 @@ struct Prepare: ParsableCommand {
             try dropFinishedCheckpoint()
             FailureNote.clear(run: runFolder, stage: "prepare-run")
             _ = consume lock
+        }
+    }
+
+    /// Stages write into their run: into what is published, or among publications, they must not.
+    private func checkName() throws {
+        let name = (runFolder as NSString).lastPathComponent
+        let isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: runFolder)) != nil
+        if isLink || ["current", "published", "import-cache", ".", ".."].contains(name) {
+            throw LecternError(.usage, "--run \(runFolder): expected a folder of its own, no link and no reserved name")
         }
     }
 
@@ -82,7 +92,10 @@ struct Prepare: ParsableCommand {
         var configuration = Configuration()
         try configuration.apply(yaml: text(config), file: config)
         if let recommended = mapping.pipeline { try configuration.apply(recommended, file: dataset) }
-        if let asOf { try configuration.apply(assignment: "run.as_of=\(asOf.contains(":") ? "\"\(asOf)\"" : asOf)") }
+        if let asOf {
+            try configuration.apply(
+                assignment: "run.as_of=\(asOf.contains(":") ? "\"\(asOf)\"" : asOf)", source: "AS_OF")
+        }
         for assignment in assignments.flatMap(Assignments.split) { try configuration.apply(assignment: assignment) }
         if mapping.holdsOut { try checkHeldOut(configuration) }
         return configuration

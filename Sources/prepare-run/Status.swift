@@ -23,8 +23,15 @@ struct Status: ParsableCommand {
             for (stage, state) in StageState.all(run: runFolder) { lines.append(describe(stage, state)) }
             try Terminal.write(lines.joined(separator: "\n") + "\n")
             if let holder = lockHolder() { try Terminal.write("lock: held by \(holder)\n") }
-            if let bytes = try? FileSystem.read(FailureNote.path(runFolder)) {
-                try Terminal.write("last failure: \(String(decoding: bytes, as: UTF8.self))")
+            if let note = FailureNote.read(run: runFolder) {
+                let when = FileSystem.status(FailureNote.path(runFolder)).map {
+                    Moment.text($0.modified / 1_000_000_000)
+                }
+                try Terminal.write("last failure: \(when ?? "") \(note.stage) (\(note.code)): \(note.message)\n")
+            }
+            let current = (runFolder as NSString).deletingLastPathComponent + "/current"
+            if let published = try? FileManager.default.destinationOfSymbolicLink(atPath: current) {
+                try Terminal.write("current: \(published)\n")
             }
         }
     }

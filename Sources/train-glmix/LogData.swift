@@ -9,6 +9,8 @@ import StageKit
 struct LogData {
     let logs: StageInput
     let windows: TimeWindows
+    /// Whether validation learners are halved: by their moments, as NCF and the blend do, whoever engages with anything.
+    let halves: Bool
     let shards: Int
     let catalogue: Catalogue
     let courseTable: AttributeTable
@@ -25,7 +27,13 @@ struct LogData {
         let logs = try stage.input(.importLogs)
         self.logs = logs
         workers = stage.workers
-        windows = try TimeWindows(stage.input(.filterWatches).manifest)
+        let watched = try stage.input(.filterWatches)
+        windows = try TimeWindows(watched.manifest)
+        guard let validating = watched.manifest.counts["validation learners"] else {
+            throw LecternError.data(
+                "\(watched.folder)/\(Manifest.fileName): no count of validation learners; run make filter-watches")
+        }
+        halves = validating >= TimeWindows.leastToHalve
         catalogue = try LogsShards.catalogue(logs)
         courseTable = CourseTable.of(catalogue)
         courseIDs = catalogue.ids

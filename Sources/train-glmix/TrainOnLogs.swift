@@ -58,9 +58,13 @@ func trainOnLogs(_ settings: GLMixSettings, _ stage: StageRun) throws {
     let prior = try settings.prior.map { try PriorRun($0, data.windows, stage) }
     let rows = try stage.step("rows before t_v") { try data.rows(before: data.windows.validation, settings.rules) }
     let allRows = try stage.step("rows before T") { try data.rows(before: data.windows.asOf, settings.rules) }
-    if rows.allSatisfy({ $0.count == 0 }) {
+    var missing = rows.allSatisfy { $0.count == 0 } ? "no engagements" : nil
+    if missing == nil, settings.rules.negatives > 0, rows.haveNothingToDraw {
+        missing = "no impressions and no course that an engaged learner could have declined"
+    }
+    if let missing {
         count(rows, allRows, stage)
-        stage.warn("no engagements before the validation window: the model is empty and scores 0")
+        stage.warn("\(missing) before the validation window: the model is empty and scores 0")
         return try writeEmptyModels(data, settings, stage)
     }
     var recipe = try stage.step("features") { try Recipe(rows, data, settings, prior: prior?.space) }
@@ -97,6 +101,13 @@ func trainOnLogs(_ settings: GLMixSettings, _ stage: StageRun) throws {
     try stage.step("write refit") {
         try write(refitted, retrace, .refit, time: data.windows.asOf, recipe, data, stage)
         if settings.writesExamples { try writeExamples(all, usedAll, .refit, recipe, data, stage) }
+    }
+}
+
+extension [TrainingRows] {
+    /// Without impressions negatives are drawn: whether there was a course for none of the positives.
+    fileprivate var haveNothingToDraw: Bool {
+        allSatisfy { part in part.label.allSatisfy { $0 == 1 } && part.drawn.allSatisfy { $0 } }
     }
 }
 

@@ -1,4 +1,3 @@
-import Shards
 import GLMix
 import Metrics
 import Platform

@@ -14,10 +14,7 @@ struct ValidationRows {
 
     init(_ half: TimeWindows.Half, _ allRows: [TrainingRows], _ recipe: Recipe, _ data: LogData, _ workers: Workers) {
         let from = data.windows.validation
-        let count = allRows.reduce(0) { total, part in
-            total + Set((0..<part.count).lazy.filter { part.time[$0] >= from }.map { part.learner[$0] }).count
-        }
-        let halves = count >= TimeWindows.leastToHalve
+        let halves = data.halves
         let rows = zip(allRows, data.hashes).map { part, hashes in
             part.filter { i in
                 part.time[i] >= from && (!halves || LearnerHash.half(hashes[Int(part.learner[i])]) == half)

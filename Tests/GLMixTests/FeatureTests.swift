@@ -143,6 +143,21 @@ private func space(_ lines: [String], minCount: Int = 2) throws -> FeatureSpace 
 
     private let published: [Int64] = [.min, 86_400, 0]
 
+    /// Course 0 has no date and no impression, course 2 has a date and an impression on day 5: what the rows' own courses
+    /// and days show is there, whatever else the run knows.
+    @Test(arguments: [
+        (0, 9, ["engagements"]), (2, 5, ["age", "engagements"]), (2, 6, ["age", "engagements", "rate"]),
+    ])
+    func numbersAsOfTheDayComeFromTheRows(_ course: Int, _ day: Int64, _ expected: [String]) throws {
+        let declarations = try [FeatureDeclaration("course-now")]
+        var rows = TrainingRows()
+        rows.add(learner: 0, course: course, time: 86_400 * day, earlier: 0)
+        var features = try FeatureSpace(
+            declarations, learners: learnerTable, courses: courseTable, minCount: 1, halfLife: 30)
+        features.addNow(declarations, rows: [rows], history: history(), publishedAt: published)
+        #expect(features.courseNow.map(\.quantity.rawValue) == expected)
+    }
+
     private func assembled(_ features: FeatureSpace, _ rows: TrainingRows) -> Examples {
         ExampleAssembler(
             space: features, learners: [learners], courses: courses, publishedAt: published, history: history()

@@ -87,6 +87,25 @@ private func exact() -> CoordinateDescent {
         #expect(abs(model.coefficients[0].values[1]) < 1e-5)
     }
 
+    /// Rows of one label alone have no optimum for the free intercept: the prior's means stay. Without rows its variances do.
+    @Test func priorStaysWhereNothingCanBeLearnt() throws {
+        let mean = Coefficients(offsets: [0, 2], features: [0, 1], values: [0.7, -1.2])
+        let prior = FitPrior(means: [mean], variances: [[0.25, 0.5]])
+        let coordinate = Coordinate(name: "g", bags: ["x"], l2: 7)
+        var descent = exact()
+        descent.variances = .diagonal
+        var ones = mirrored()
+        ones.labels = ones.labels.map { _ in 1 }
+        #expect(throws: GLMixError.self) { try descent.fit(ones, [coordinate], workers: workers) }
+        #expect(try descent.fit(ones, [coordinate], prior: prior, workers: workers).model.coefficients == [mean])
+        let none = Examples(
+            labels: [], weights: [], offsets: [], groupings: [],
+            bags: [FeatureBag(name: "x", table: SparseRows(columnCount: 1, offsets: [0], columns: [], values: []))])
+        let model = try descent.fit(none, [coordinate], prior: prior, workers: workers).model
+        #expect(model.coefficients == [mean])
+        #expect(abs(model.variances[0][0] - 0.25) < 1e-12)
+    }
+
     @Test func priorByEntity() throws {
         // intercepts alone. Entity 0, 7 of 8 ones: 8σ(θ) − 7 + (θ − μ)/σ² = 0 at log 3 for σ² = ½, μ = log 3 − ½. Entity 1
         // has the same rows and no prior: λ = 1/log 3. Entity 2 has a prior and no rows, and keeps it.

@@ -162,6 +162,27 @@ private func builder(_ cutoff: Int64, courses: Int = 4, negatives: Int = 0, publ
         }
     }
 
+    @Test func retiredCoursesAreNoCandidates() {
+        // 12 courses of equal weight, 8 retired by the row's time, one of the others engaged with: 3 candidates, each with
+        // q = 1/3, and a mass of 3. A drawn one stands for itself: −log(3·⅓) = 0. The engaged one, put back: 4·¼.
+        // Course 11 is published after it was retired, and was never there.
+        let sampler = NegativeSampler(
+            engagements: [Int](repeating: 0, count: 12), publishedAt: [Int64](repeating: .min, count: 11) + [90],
+            retiredAt: [Int64](repeating: 100, count: 7) + [Int64](repeating: .max, count: 4) + [80], alpha: 0)
+        let rules = RowRules()
+        for (time, count) in [(Int64(100), 3), (99, 10)] {
+            let candidates = sampler.candidates(at: time, not: [7])
+            #expect(candidates.count == count && abs(candidates.weight - Double(count)) < 1e-12)
+            #expect(sampler.mass(rules, candidates) == Double(count))
+            #expect(abs(sampler.offset(8, own: false, rules, candidates)) < 1e-6)
+            #expect(abs(sampler.offset(7, own: true, rules, candidates)) < 1e-6)
+        }
+        // One of the retired was engaged with: it is not taken away twice.
+        #expect(sampler.candidates(at: 100, not: [0, 7]).count == 3)
+        let drawn = sampler.draw(rules, sampler.candidates(at: 100, not: [7]), at: 100, not: [7], hash: 1, course: 7)
+        #expect(Set(drawn).isSubset(of: [8, 9, 10]) && !drawn.isEmpty)
+    }
+
     @Test func decayedCountsOfEarlierDays() {
         // half-life 2 days; events of course 0 on days 10, 10 and 12; of course 1 on day 11
         let counts = DecayedCounts(courseCount: 3, courses: [0, 1, 0, 0], days: [10, 11, 12, 10], halfLife: 2)

@@ -49,6 +49,15 @@ import Testing
         // few rows and their prior know about what all rows know
         #expect(with > without - 0.05)
 
+        // a night without anything new: the prior itself
+        let same = try train(place, "same", asOf: early, "glmix.prior=early")
+        #expect(same.code == 0, "\(same.errors)")
+        #expect(try manifest(place, "same").counts["refit: positives"] == 0)
+        let models = try ["early", "same"].map {
+            try Shard(contentsOf: "\(place.out)/\($0)/glmix/refit/coefficients-global.safetensors.gz")
+        }
+        #expect(try models[0].flat("value", as: Double.self) == models[1].flat("value", as: Double.self))
+
         let ahead = try train(place, "ahead", asOf: early, "glmix.prior=whole")
         #expect(ahead.code == 78 && ahead.errors.contains("take an earlier run"), "\(ahead.errors)")
         let absent = try train(place, "absent", asOf: late, "glmix.prior=nowhere")

@@ -81,7 +81,7 @@ extension FeatureSpace {
 
     /// The features of `features: auto`: every categorical, list and numeric column with 2 to `mostValues` values;
     /// crosses of columns with few values while they stay below `mostCrossed` features in all; a match wherever two
-    /// columns share at least two values; and the numbers as of the row's day.
+    /// columns share at least two values of training rows; and the numbers as of the row's day.
     package static func automatic(
         learners: TrainingTable, courses: TrainingTable, minCount: Int, grouped: [String] = [], mostValues: Int = 1000,
         mostCrossed: Int = 1500
@@ -120,9 +120,8 @@ extension FeatureSpace {
             declarations.append(.cross(learner: a.name, course: b.name))
         }
         for (a, b) in pairs {
-            let texts = Set(learners.dictionaries[a.name]?.values ?? [])
-            let shared = (courses.dictionaries[b.name]?.values ?? []).count { texts.contains($0) }
-            if shared >= 2 { declarations.append(.match(learner: a.name, course: b.name)) }
+            let shared = learners.occurring(a.name).intersection(courses.occurring(b.name))
+            if shared.count >= 2 { declarations.append(.match(learner: a.name, course: b.name)) }
         }
         return declarations + [.learnerNow, .courseNow]
     }

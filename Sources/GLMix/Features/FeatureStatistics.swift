@@ -40,6 +40,12 @@ package struct TrainingTable: Sendable {
         return counts
     }
 
+    /// Values of a categorical or list column that training rows have, by their bytes.
+    func occurring(_ name: String) -> Set<[UInt8]> {
+        let values = dictionaries[name]?.values ?? []
+        return Set(zip(values, valueCounts(name)).lazy.filter { $0.1 > 0 }.map { Array($0.0.utf8) })
+    }
+
     /// Values of a numeric column with their training rows, ascending; and the training rows without a value.
     func numbers(_ name: String) -> (values: [(value: Double, rows: Int)], missing: Int) {
         var found: [(value: Double, rows: Int)] = []

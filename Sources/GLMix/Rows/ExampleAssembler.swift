@@ -148,8 +148,8 @@ enum NowQuantities {
 }
 
 extension FeatureSpace {
-    /// Adds the declared numbers as of a row's day, standardised on the given rows: the age where any course has a
-    /// date, the rate where there are impressions.
+    /// Adds the declared numbers as of a row's day, standardised on the given rows: the age where a row's course has a
+    /// date, the rate where a row saw impressions. What is not in these rows decides nothing: it may be later than all.
     package mutating func addNow(
         _ declarations: [FeatureDeclaration], rows: [TrainingRows], history: EngagementHistory, publishedAt: [Int64]
     ) {
@@ -172,9 +172,15 @@ extension FeatureSpace {
             ]
         }
         if declarations.contains(.courseNow) {
+            func occurs(_ holds: (TrainingRows, Int) -> Bool) -> Bool {
+                rows.contains { part in (0..<part.count).contains { holds(part, $0) } }
+            }
             var quantities: [Quantity] = [.engagements]
-            if publishedAt.contains(where: { $0 != .min }) { quantities.insert(.age, at: 0) }
-            if !history.impressions.isEmpty { quantities.append(.rate) }
+            if occurs({ publishedAt[Int($0.course[$1])] != .min }) { quantities.insert(.age, at: 0) }
+            func impressions(_ part: TrainingRows, _ i: Int) -> Double {
+                history.impressions.value(course: Int(part.course[i]), before: CourseActivity.day(part.time[i]))
+            }
+            if occurs({ impressions($0, $1) > 0 }) { quantities.append(.rate) }
             courseNow = quantities.map { quantity in
                 feature(quantity) { part, i in
                     let (course, day) = (Int(part.course[i]), CourseActivity.day(part.time[i]))

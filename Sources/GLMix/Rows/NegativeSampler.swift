@@ -2,7 +2,7 @@ import LinearAlgebra
 import Platform
 
 /// Draws courses that a learner could have met and did not engage with, for logs without impressions: by
-/// (1 + engagements)^α among the courses published before the row's time.
+/// (1 + engagements)^α among the courses published before the row's time and not retired.
 ///
 /// If each positive came with all C candidates as negatives (published, not engaged with), a course's odds would be
 /// e^z. With k draws of weight mass/k, candidate c appears with the expected weight mass·q(c) instead of 1, so its odds
@@ -17,6 +17,9 @@ package struct NegativeSampler: Sendable {
     private let retiredAt: [Int64]
     /// Σ of weights up to and including each position of `order`.
     private let cumulated: [Double]
+    /// When published courses are retired, ascending, and Σ of weights up to and including each.
+    private let retired: [Int64]
+    private let cumulatedRetired: [Double]
     private let weights: [Double]
     package let courseCount: Int
 
@@ -28,30 +31,41 @@ package struct NegativeSampler: Sendable {
         self.order = order.map { UInt32($0) }
         published = order.map { publishedAt[$0] }
         (self.publishedAt, self.retiredAt) = (publishedAt, retiredAt)
-        var total = 0.0
-        var sums: [Double] = []
-        for course in order {
-            total += weights[course]
-            sums.append(total)
+        let weights = weights
+        func sums(_ order: [Int]) -> [Double] {
+            var total = 0.0
+            return order.map { course in
+                total += weights[course]
+                return total
+            }
         }
-        cumulated = sums
+        cumulated = sums(order)
+        // Retired before it was published: never there, so gone from the moment at which it would be.
+        func gone(_ course: Int) -> Int64 {
+            publishedAt[course] == .max ? .max : max(retiredAt[course], publishedAt[course] + 1)
+        }
+        let leaving = engagements.indices.filter { retiredAt[$0] != .max }.sorted { (gone($0), $0) < (gone($1), $1) }
+        retired = leaving.map(gone)
+        cumulatedRetired = sums(leaving)
     }
 
     /// How many courses are published before a time (their position in `order`).
     private func available(_ time: Int64) -> Int { Self.first(published) { $0 >= time } }
 
     /// What a learner could have met at a time.
-    struct Candidates {
-        /// Published courses that the learner never engages with, and the sum of their weights.
-        let count: Int
-        let weight: Double
+    package struct Candidates {
+        /// Courses that are published, not retired, and that the learner never engages with; the sum of their weights.
+        package let count: Int
+        package let weight: Double
         fileprivate let published: Int
     }
 
-    func candidates(at time: Int64, not engaged: Set<UInt32>) -> Candidates {
+    package func candidates(at time: Int64, not engaged: Set<UInt32>) -> Candidates {
         let published = available(time)
-        var (count, weight) = (published, published == 0 ? 0 : cumulated[published - 1])
-        for course in engaged.sorted() where publishedAt[Int(course)] < time {
+        let gone = Self.first(retired) { $0 > time }
+        var (count, weight) = (published - gone, published == 0 ? 0 : cumulated[published - 1])
+        if gone > 0 { weight -= cumulatedRetired[gone - 1] }
+        for course in engaged.sorted() where publishedAt[Int(course)] < time && retiredAt[Int(course)] > time {
             count -= 1
             weight -= weights[Int(course)]
         }
@@ -59,19 +73,19 @@ package struct NegativeSampler: Sendable {
     }
 
     /// What the drawn negatives of a positive stand for: never more than the candidates there are.
-    func mass(_ rules: RowRules, _ candidates: Candidates) -> Double {
+    package func mass(_ rules: RowRules, _ candidates: Candidates) -> Double {
         min(rules.negativeMass, Double(candidates.count))
     }
 
     /// −log(mass·q(course)). own: the learner engaged with the course, which is put back among the candidates.
-    func offset(_ course: UInt32, own: Bool, _ rules: RowRules, _ candidates: Candidates) -> Float {
+    package func offset(_ course: UInt32, own: Bool, _ rules: RowRules, _ candidates: Candidates) -> Float {
         let weight = weights[Int(course)]
         let mass = min(rules.negativeMass, Double(candidates.count + (own ? 1 : 0)))
         return Float(-Scalar.log(mass * weight / (candidates.weight + (own ? weight : 0))))
     }
 
     /// Draws with replacement; none where there are no candidates.
-    func draw(
+    package func draw(
         _ rules: RowRules, _ candidates: Candidates, at time: Int64, not engaged: Set<UInt32>, hash: UInt64,
         course: UInt32
     ) -> [UInt32] {

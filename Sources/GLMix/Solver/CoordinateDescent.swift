@@ -58,7 +58,8 @@ package struct CoordinateDescent: Sendable {
     package init() {}
 
     /// - Parameters:
-    ///   - prior: means and variances that take the place of 0 and 1/λ where they are known.
+    ///   - prior: means and variances that take the place of 0 and 1/λ where they are known. Rows of one label alone (or
+    ///     none) would drive the free intercept to infinity: then the means stay.
     ///   - start: a model of the same coordinates (λ's aside), entities and features: the joint finish goes on from there at
     ///     once. Not with a prior, whose fit has other variables.
     /// - Throws: `GLMixError` for data or coordinates that have no optimum.
@@ -69,13 +70,16 @@ package struct CoordinateDescent: Sendable {
         precondition(prior == nil || start == nil)
         try Coordinate.validate(coordinates, on: examples)
         try prior?.validate(coordinates)
-        try Self.checkLabels(examples)
+        if prior == nil { try Self.checkLabels(examples) }
         try checkVariances(examples, coordinates)
         let state = FitState(examples, coordinates, prior: prior, seed: seed, workers: workers)
         var trace = FitTrace()
         trace.limited = state.limitedNames
         trace.objectives = [state.objective()]
         progress?(-1, -1, trace.objectives[0])
+        if let prior, examples.labelsAreAlike {
+            return (prior.moved(state, state.variances(variances, margins: state.margins())), trace)
+        }
         let finishes = jointFinish && trace.limited.isEmpty
         if finishes {
             // what block descent leaves, the joint finish takes: blocks need not be solved to the end
@@ -132,9 +136,8 @@ package struct CoordinateDescent: Sendable {
     }
 
     static func checkLabels(_ examples: Examples) throws {
-        let positives = examples.labels.reduce(0) { $0 + Int($1) }
-        if examples.count == 0 || positives == 0 || positives == examples.count {
-            throw GLMixError.allLabelsAlike(label: positives == 0 ? 0 : 1, rows: examples.count)
+        if examples.labelsAreAlike {
+            throw GLMixError.allLabelsAlike(label: Int(examples.labels.first ?? 0), rows: examples.count)
         }
     }
 }

@@ -48,6 +48,9 @@ package struct Examples: Sendable, Equatable {
 
     package var count: Int { labels.count }
 
+    /// Whether there are not rows of both labels.
+    var labelsAreAlike: Bool { !labels.contains(0) || !labels.contains(1) }
+
     package func bag(_ name: String) -> FeatureBag? { bags.first { $0.name == name } }
     package func grouping(_ name: String) -> Grouping? { groupings.first { $0.name == name } }
 

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import LinearAlgebra
 import Platform
 import ShardKinds
@@ -51,7 +52,8 @@ package struct LogCut: Sendable {
         let survey = try Survey(logs.state, asOf: asOf, logs.workers)
         guard survey.counts.watches > 0 else {
             throw LecternError.data(
-                "no watch lies before T \(asOf) (seconds since 1970): set run.as_of to a later time")
+                "no watch lies before T \(Date(timeIntervalSince1970: Double(asOf)).formatted(.iso8601)): give AS_OF (run.as_of) a "
+                    + "later time")
         }
         newestEvent = survey.counts.newest
         newestAfter = max(survey.counts.newest, survey.counts.newestLate)

@@ -171,7 +171,9 @@ package struct LogImport {
     package func cut() throws -> LogCut {
         let times = state.result.times
         guard let newest = times.newest else {
-            throw LecternError.data("the logs hold no event that can be used")
+            throw LecternError.data(
+                "\(readRows.read.reduce(0, +)) rows read, and no event among them that can be used: check DATA, and files: and "
+                    + "columns: of the dataset file")
         }
         let asOf = try settings.asOf ?? latest(times, newest)
         return try LogCut(

@@ -1,0 +1,23 @@
+import Foundation
+import Shards
+
+/// What make can do about damage.
+extension StageName {
+    /// `make <stage> OUT=… RUN=… && make run …`, which makes a stage's output and all that rests on it anew.
+    package func rebuilding(run: String) -> String {
+        let (out, name) = ((run as NSString).deletingLastPathComponent, (run as NSString).lastPathComponent)
+        let variables =
+            (out == "out" ? "" : " OUT=\(out.isEmpty ? "." : out)") + (name == "latest" ? "" : " RUN=\(name)")
+        return "make \(rawValue)\(variables) && make run\(variables)"
+    }
+}
+
+extension LecternError {
+    /// Where a file that a stage of this run has written is not as written: how it is made anew.
+    func withRemedy(run: String) -> LecternError {
+        guard code == .badData, !message.contains("make "),
+            let stage = StageName.allCases.first(where: { message.hasPrefix("\(run)/\($0.folder)/") })
+        else { return self }
+        return LecternError(code, message + "; made anew by: " + stage.rebuilding(run: run))
+    }
+}
