@@ -96,7 +96,8 @@ struct Verification {
                 stage, "\(folder)/\(Manifest.fileName)", Self.withoutPath(error, "\(folder)/\(Manifest.fileName)"))
         }
         try checkFiles(stage, folder, manifest, workers)
-        for subfolder in manifest.nested.map({ "\(folder)/\($0)" }) {
+        for subfolder in manifest.nested.map({ "\(folder)/\($0)" })
+        where !run.isPublication || FileSystem.isFolder(subfolder) {
             do {
                 try checkFiles(stage, subfolder, Manifest.read(stageFolder: subfolder).manifest, workers)
             } catch let error as LecternError {
