@@ -40,6 +40,16 @@ private func explainTraps(_ label: String, _ talk: TalkOptions, _ run: String?) 
         line: line + "\n", note: FailureNote(stage: label, code: .ourBug, message: message).bytes, path: note)
 }
 
+/// Ends the process with a line and the note of failure before its other threads can do anything more.
+/// - Parameter run: nil: no note.
+package func endNow(
+    _ label: String, _ talk: TalkOptions, run: String?, _ code: Shards.ExitCode, _ message: String
+) -> Never {
+    let line = StandardErrorHandler(label: label, format: talk.logFormat).line(.critical, message) + "\n"
+    let note = FailureNote(stage: label, code: code, message: message).bytes
+    Trap.end(line: line, note: note, path: run.map(FailureNote.path), code.rawValue)
+}
+
 /// Exit code and line of an error.
 package func explained(_ error: any Error) -> (Shards.ExitCode, String) {
     if let known = error as? LecternError { return (known.code, known.message) }

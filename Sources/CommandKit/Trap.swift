@@ -30,6 +30,17 @@ enum Trap {
         }
     }
 
+    /// Ends the process now: it waits neither for other threads nor for the disk.
+    static func end(line: String, note: [UInt8], path: String?, _ code: Int32) -> Never {
+        var line = line
+        line.withUTF8 { _ = Glibc.write(2, $0.baseAddress, $0.count) }
+        if let path {
+            let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
+            note.withUnsafeBytes { _ = Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        }
+        _exit(code)
+    }
+
     /// What libraries do at the end of a process is left out, but for writing what they hold: OpenBLAS waits for its
     /// threads, and one that gets no memory at its start asks for it for ever.
     static func endAtOnce() {

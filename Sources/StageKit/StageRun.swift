@@ -134,16 +134,14 @@ package final class StageRun {
     /// - Throws: `.ioError` if `bytes` more are not to be had, naming what lowers them.
     package func requireMemory(_ bytes: Int) throws { try name.requireMemory(bytes) }
 
-    fileprivate func endIfMemoryRunsOut() {
-        let (name, run, log, isFirst) = (name, run, log, Ranks.world.isFirst)
+    fileprivate func endIfMemoryRunsOut(_ talk: TalkOptions) {
+        let (name, run) = (name, Ranks.world.isFirst ? run : nil)
         MemoryWatch.begin { held in
             let message =
                 "\(name.rawValue): needs more than the \(held >> 20) MiB taken, this process may have \(Memory.limits): "
                 + "\(name.lowersMemory); so do fewer THREADS, more run.shards, or give it a higher limit"
-            log.critical("\(message)")
-            if isFirst { FailureNote.write(run: run, stage: name.rawValue, code: .ioError, message: message) }
-            // The other threads are at work: what they wrote stays until the next start, as after a kill.
-            _exit(Shards.ExitCode.ioError.rawValue)
+            // The other threads are at work, and take more: what they wrote stays until the next start, as after a kill.
+            endNow(name.rawValue, talk, run: run, .ioError, message)
         }
     }
 
@@ -197,7 +195,7 @@ package func runStage(_ name: StageName, _ options: StageOptions, _ body: (Stage
             if !isFirst { try ranks.requireSameKernels() }
             let stage = try StageRun(name, options, log)
             if isFirst { try ranks.requireSameKernels() }
-            stage.endIfMemoryRunsOut()
+            stage.endIfMemoryRunsOut(options.talk)
             do {
                 if isFirst || name.isDealt { try body(stage) }
                 try stage.finish()
