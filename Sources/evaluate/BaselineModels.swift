@@ -66,6 +66,11 @@ struct BaselineModels: Sendable {
 
     /// - Parameter moments: those of the shard, perhaps with empty rows added for learners unknown before T.
     func scorer(_ baseline: Baseline, shard: Int, moments: Moments) -> any CourseScorer {
+        scorer(baseline, shard, moments, isPart: false)
+    }
+
+    /// - Parameter isPart: of a mixture.
+    private func scorer(_ baseline: Baseline, _ shard: Int, _ moments: Moments, isPart: Bool) -> any CourseScorer {
         switch baseline {
         case .popular, .recent, .trending:
             return ConstantScorer(scores: constant[baseline]!, learnerCount: moments.learnerCount)
@@ -76,13 +81,13 @@ struct BaselineModels: Sendable {
         case .items(let kind, let recency):
             return ItemToItemScorer(
                 weights[kind]!, moments: moments, time: time, history: source.history, recency: recency,
-                fallback: popular)
+                fallback: popular, ordersRest: !isPart)
         case .als(let options):
             return ALSScorer(
                 als[options]!, moments: moments, time: time, history: source.history, fallback: popular)
         case .mixed(let a, let b, let share):
             return MixtureScorer(
-                scorer(a, shard: shard, moments: moments), scorer(b, shard: shard, moments: moments), share: share)
+                scorer(a, shard, moments, isPart: true), scorer(b, shard, moments, isPart: true), share: share)
         }
     }
 
