@@ -44,6 +44,7 @@ struct BuildCooccurrence: ParsableCommand {
             if let wide = entries.wide { stage.count("wide entries", wide) }
             stage.count("courses", courses)
             stage.count("snapshots", windows.cowatchTimes.count)
+            stage.manifest.facts["measure"] = .text(settings.similarity.measure.rawValue)
             stage.manifest.facts["wide"] = .text(settings.wide.kind.rawValue)
         }
     }

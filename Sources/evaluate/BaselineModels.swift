@@ -13,6 +13,8 @@ struct BaselineSource: Sendable {
     let history: Int64
     /// What the matrix of `cowatch/` is; nil: none.
     let wide: Baseline.Weights?
+    /// Whether the co-watch similarity of two courses is at most 1.
+    let isSimilarityBounded: Bool
     let seed: UInt64
     let workers: Workers
 }
@@ -58,6 +60,8 @@ struct BaselineModels: Sendable {
             }
         }
     }
+
+    var isSimilarityBounded: Bool { source.isSimilarityBounded }
 
     /// Co-watch similarity of two courses; 0 beyond each one's best neighbours.
     func cowatch(_ a: UInt32, _ b: UInt32) -> Float {
