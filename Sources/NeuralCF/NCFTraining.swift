@@ -241,8 +241,8 @@ package struct NCFTraining {
 }
 
 extension ExampleSource {
-    /// Days on which a cut may lie.
-    func cutDays() -> Set<Int32> {
+    /// Days on which a cut may lie: `TrendTable` has two scores of every course for each.
+    package func cutDays() -> Set<Int32> {
         if parameters.examples == .random { return [CourseActivity.day(end)] }
         var days = Set(snapshotCuts.map(CourseActivity.day))
         if parameters.examples == .snapshots { return days }
