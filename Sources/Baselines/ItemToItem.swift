@@ -33,16 +33,17 @@ package struct RecencyWeights: Sendable, Hashable {
 /// - `markov`: B of what follows what, position exponent 1, the last 10 courses (Ludewig & Jannach 2018,
 ///   doi:10.1007/s11257-018-9209-6).
 ///
-/// An empty context gets the fallback's scores. Where B is sparse, courses that nothing in the context speaks for
-/// come after all others, by the fallback's scores.
+/// An empty context gets the fallback's scores. Where B is sparse, courses that nothing in the context speaks for have 0
+/// or, with `ordersRest`, come after all others, by the fallback's scores.
 package struct ItemToItemScorer: CourseScorer {
     let weights: WideMatrix
     let moments: Moments
     let time: Int64
     let history: Int64
     let recency: RecencyWeights
-    /// The fallback's scores, scaled into (−2, −1]: below every sum that can matter.
     let fallback: [Float]
+    /// The fallback's scores, scaled into (−2, −1]: below every sum that can matter. nil: the rest has 0.
+    let rest: [Float]?
 
     package var courseCount: Int { fallback.count }
     package var learnerCount: Int { moments.learnerCount }
@@ -50,15 +51,16 @@ package struct ItemToItemScorer: CourseScorer {
     /// - Parameters:
     ///   - weights: not `none`; sparse ones are not negative.
     ///   - fallback: a popularity score of each course, not negative.
+    ///   - ordersRest: for a list of its own; not in a mixture, which orders the rest by its other part.
     package init(
         _ weights: WideMatrix, moments: Moments, time: Int64, history: Int64, recency: RecencyWeights = .uniform,
-        fallback: [Float]
+        fallback: [Float], ordersRest: Bool = true
     ) {
         if case .none = weights { preconditionFailure("an item-to-item scorer needs weights") }
         (self.weights, self.moments, self.time, self.history) = (weights, moments, time, history)
-        self.recency = recency
+        (self.recency, self.fallback) = (recency, fallback)
         let scale = 1 / ((fallback.max() ?? 0) + 1)
-        self.fallback = fallback.map { $0 * scale - 2 }
+        rest = ordersRest ? fallback.map { $0 * scale - 2 } : nil
     }
 
     package func score(_ learners: Range<Int>, into out: UnsafeMutablePointer<Float>) {
@@ -76,8 +78,8 @@ package struct ItemToItemScorer: CourseScorer {
                     ageInSeconds: time - moments.times[at], positionFromEnd: context.upperBound - 1 - at)
                 add(Int(moments.courses[at]), weight, to: scores)
             }
-            if case .sparse = weights {
-                for course in 0..<courseCount where scores[course] == 0 { scores[course] = fallback[course] }
+            if case .sparse = weights, let rest {
+                for course in 0..<courseCount where scores[course] == 0 { scores[course] = rest[course] }
             }
         }
     }

@@ -11,7 +11,9 @@ package struct MixtureScorer: CourseScorer {
     package var courseCount: Int { a.courseCount }
     package var learnerCount: Int { a.learnerCount }
 
-    /// - Parameter share: of b, 0…1.
+    /// - Parameters:
+    ///   - a: 0 where it says nothing of a course.
+    ///   - share: of b, 0…1.
     package init(_ a: any CourseScorer, _ b: any CourseScorer, share: Float) {
         precondition(a.courseCount == b.courseCount && a.learnerCount == b.learnerCount)
         precondition(share >= 0 && share <= 1)

@@ -3,7 +3,7 @@
 package struct EvaluatedLearners: Sendable, Equatable {
     /// Names of the lists, in the order of tables.
     package let models: [String]
-    /// How long each model's lists can be: metrics beyond that are not defined.
+    /// Up to which length each model's lists are known: metrics beyond that are not defined.
     package let depths: [Int]
     /// One row per learner (and cut). Equal ids are the same learner.
     package private(set) var ids: [String] = []

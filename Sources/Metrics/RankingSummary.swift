@@ -37,11 +37,13 @@ package struct RankingSummary: Sendable, Equatable, Codable {
     package static func name(_ metric: RankingMetric, _ k: Int) -> String { "\(metric.rawValue)@\(k)" }
 
     private static func units(_ ids: [String]) -> [Int] {
-        var numbers: [String: Int] = [:]
+        // By bytes: two ids may be the same text in Unicode.
+        var numbers: [[UInt8]: Int] = [:]
         return ids.map { id in
-            if let number = numbers[id] { return number }
+            let key = Array(id.utf8)
+            if let number = numbers[key] { return number }
             let number = numbers.count
-            numbers[id] = number
+            numbers[key] = number
             return number
         }
     }
@@ -59,9 +61,10 @@ extension RankingSummary.Slice {
         // One table of columns, so that all share their resamples.
         var (keys, columns) = ([(model: String, metric: String, difference: Bool)](), [[Double]]())
         var referenceColumns: [String: [Double]] = [:]
-        let order = learners.models.indices.sorted { a, _ in learners.models[a] == reference }
+        let names = learners.models
+        let order = names.indices.filter { names[$0] == reference } + names.indices.filter { names[$0] != reference }
         for model in order {
-            let name = learners.models[model]
+            let name = names[model]
             for metric in RankingMetric.allCases {
                 for k in cutoffs where k <= learners.depths[model] {
                     let column = rows.map { metric.value(learners.hits[model][$0], at: k) }

@@ -220,7 +220,7 @@ package struct LinearFit {
                 wide.fill(span, at: example.cut, decay: decay, matrix: matrix)
                 scratch.setTrend(cut.trend, weights)
                 wide.add(Float(weights[Self.gammaIndex]), to: scratch.scores)
-                for k in 0..<span.count { scratch.scores[Int(span.courses[k])] = SoftmaxMoments.excluded }
+                for k in 0..<span.count { scratch.scores[Int(span.courses[k])] = RowLoss.excluded }
             }
             scratch.mask(cut.unpublished)
             scratch.normalise()

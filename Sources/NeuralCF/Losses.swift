@@ -72,3 +72,15 @@ package enum RowLoss {
         base == 1 ? 1 : Scalar.exp(exponent * Scalar.log(base))
     }
 }
+
+extension NCFParameters.Loss {
+    /// What an example loses where all its candidates have the same logit (0, for those that count each candidate by itself).
+    /// - Parameter labels: at least 1.
+    func ofEqualLogits(labels: Int, candidates: Int, rho: Double) -> Double {
+        switch self {
+        case .auto, .softmax, .sampledSoftmax:
+            return RowLoss.power(Double(labels), 1 - rho) * Scalar.log(Double(candidates))
+        case .bce, .sampledBCE: return Double(candidates) * Scalar.log(2)
+        }
+    }
+}

@@ -52,8 +52,9 @@ package struct NCFTraining {
         self.start = start
     }
 
-    // Losses that only too large steps explain. The first step is of one snapshot, and a start from random towers may
-    // get worse before it gets better, so it bounds the first epoch loosely; that one bounds the others.
+    // Losses that only too large steps explain. The first step is of one snapshot, which may have had few courses, and a
+    // start from random towers may get worse before it gets better: the first epoch is bounded loosely, by that step or by
+    // what its examples lose where every candidate has the same logit, whichever is more. It bounds the others.
     private static let divergenceOfFirst = 4.0
     private static let divergence = 1.25
 
@@ -183,7 +184,7 @@ package struct NCFTraining {
                 seed: parameters.seed)
             if plannedSteps == 0 { plannedSteps = schedule.stepCount * parameters.epochs }
             let share = labelShare(shards)
-            var (sum, count) = (0.0, 0)
+            var (sum, count, equalSum) = (0.0, 0, 0.0)
             for index in 0..<schedule.stepCount {
                 let step = schedule.step(index)
                 let rate = NCFTraining.rate(parameters, trainer.stepNumber, of: plannedSteps)
@@ -191,9 +192,13 @@ package struct NCFTraining {
                 if !loss.isFinite { throw NCFDiverged(epoch: epoch, step: index + 1, loss: loss) }
                 sum += loss
                 count += step.examples.count
-                if epoch == 1 && index == 0 { startLoss = loss / Double(step.examples.count) }
+                if epoch == 1 {
+                    equalSum += trainer.lossOfEqualLogits(step)
+                    if index == 0 { startLoss = loss / Double(step.examples.count) }
+                }
             }
             let mean = count == 0 ? 0 : sum / Double(count)
+            if epoch == 1, let first = startLoss { startLoss = max(first, equalSum / Double(count)) }
             let factor = epoch == 1 ? NCFTraining.divergenceOfFirst : NCFTraining.divergence
             if let startLoss, mean > factor * startLoss {
                 throw NCFDiverged(epoch: epoch, step: schedule.stepCount, loss: mean)
@@ -236,8 +241,8 @@ package struct NCFTraining {
 }
 
 extension ExampleSource {
-    /// Days on which a cut may lie.
-    func cutDays() -> Set<Int32> {
+    /// Days on which a cut may lie: `TrendTable` has two scores of every course for each.
+    package func cutDays() -> Set<Int32> {
         if parameters.examples == .random { return [CourseActivity.day(end)] }
         var days = Set(snapshotCuts.map(CourseActivity.day))
         if parameters.examples == .snapshots { return days }

@@ -3,9 +3,6 @@ import LinearAlgebra
 /// Softmax over all courses for one example of the linear fit, with first and second moments of the features:
 /// loss log Z, gradient E[f], Hessian E[f fᵀ] − E[f] E[f]ᵀ. Scratch of one thread.
 struct SoftmaxMoments: ~Copyable {
-    /// What stands for −∞.
-    static let excluded: Float = -1e30
-
     let courses: Int
     let scores: UnsafeMutablePointer<Float>
     private let exps: UnsafeMutablePointer<Float>
@@ -35,7 +32,7 @@ struct SoftmaxMoments: ~Copyable {
     }
 
     /// Leaves courses out.
-    func mask(_ courses: [UInt32]) { for course in courses { scores[Int(course)] = Self.excluded } }
+    func mask(_ courses: [UInt32]) { for course in courses { scores[Int(course)] = RowLoss.excluded } }
 
     mutating func normalise() {
         let top = Vector.max(courses, scores)

@@ -115,6 +115,18 @@ package final class TowerTrainer {
         return loss
     }
 
+    /// What a step's examples lose in all where each one's candidates have the same logit.
+    func lossOfEqualLogits(_ step: EpochSchedule.Step) -> Double {
+        var resolved = ResolvedExample()
+        return step.examples.reduce(0) { sum, example in
+            resolved.resolve(example, hide: parameters.hide)
+            let courses = data.shards[Int(example.shard)].courses
+            let labels = resolved.labels.count { data.publishedAt[Int(courses[$0])] <= example.cut }
+            let candidates = Int(publication.count(at: example.cut)) - resolved.context.count
+            return sum + loss.ofEqualLogits(labels: labels, candidates: max(candidates, 1), rho: parameters.rho)
+        }
+    }
+
     // MARK: Ranks
 
     /// Whether ranks share a step's learners, and the rows of the tables: each then steps its own. With attention, and for

@@ -35,7 +35,7 @@ package struct BlendFitter: Sendable {
         /// The best fixed mixture: the same weights for every learner. Also the prior mean of the personal ones.
         package var mixture: [Double]
         package var personal: [Double]
-        /// False: the prior weights, because there were too few learners or only one kind of label.
+        /// False: the prior weights.
         package var isFitted: Bool
     }
 
@@ -48,20 +48,41 @@ package struct BlendFitter: Sendable {
         return theta
     }
 
+    /// One fit on all learners of a group, which is used from then on, and one without each fold, which ranks that fold's
+    /// learners. With too few learners, or where one of the fits has labels of one kind only, all are the prior weights:
+    /// what ranks the folds is what is judged, and must be the same kind of weights as what is used.
+    /// - Parameters:
+    ///   - learners: positions in `examples.learners`.
+    ///   - folds: by position.
+    package func fit(
+        _ learners: [Int], folds: [Int], workers: Workers
+    ) -> (all: Fitted, byFold: [Fitted]) {
+        let count = settings.folds
+        if learners.count >= settings.leastLearners {
+            let all = fit(learners, workers: workers)
+            let byFold = (0..<count).map { fold in fit(learners.filter { folds[$0] != fold }, workers: workers) }
+            if all.isFitted && byFold.allSatisfy(\.isFitted) { return (all, byFold) }
+        }
+        return (prior, [Fitted](repeating: prior, count: count))
+    }
+
+    private var prior: Fitted {
+        Fitted(mixture: priorParameters, personal: priorParameters, isFitted: false)
+    }
+
+    /// One fit, of however many learners; the prior weights if they have labels of one kind only.
     /// - Parameter learners: positions in `examples.learners`.
     package func fit(_ learners: [Int], workers: Workers) -> Fitted {
-        let prior = priorParameters
         let (positives, rows) = learners.reduce(into: (0, 0)) { sum, learner in
             for row in examples.range(learner) { sum.0 += examples.labels[row] ? 1 : 0 }
             sum.1 += examples.range(learner).count
         }
-        if learners.count < settings.leastLearners || positives == 0 || positives == rows {
-            return Fitted(mixture: prior, personal: prior, isFitted: false)
-        }
-        var start = prior
+        if positives == 0 || positives == rows { return prior }
+        var start = priorParameters
         start[layout.intercept] = Scalar.log(Double(positives) / Double(rows - positives))
         let mixture = minimise(
-            objective(learners, around: prior, l2: BlendSettings.mixtureL2), from: start, free: isCommon, workers)
+            objective(learners, around: priorParameters, l2: BlendSettings.mixtureL2), from: start, free: isCommon,
+            workers)
         let personal = minimise(
             objective(learners, around: mixture, l2: settings.l2), from: mixture, free: { _ in true }, workers)
         return Fitted(mixture: mixture, personal: personal, isFitted: true)

@@ -26,7 +26,8 @@ package struct ValidationGroup: Sendable {
 
     package var count: Int { traits.count }
 
-    /// The fold of a learner: bits of the hash that decide neither shard nor half.
+    /// The fold of a learner: what is left of the top 24 bits of its hash, for any number of folds as good as independent of
+    /// the half (the top bit alone) and of the shard (the hash's own remainder).
     package func fold(_ learner: Int, of folds: Int) -> Int { Int((hashes[learner] >> 40) % UInt64(folds)) }
 
     /// What the blend is fitted on.
@@ -121,7 +122,8 @@ package struct BlendOutcome: Sendable {
     /// Out of fold, one per learner of the group.
     package var hits: [ValidationModel: [RankedHits]]
     package var folds: [Int]
-    /// NDCG of the personal blend minus that of the better single model, and which that is; nil: no such learners.
+    /// NDCG of the personal blend minus that of the better single model, and which that is; nil: too few such learners to
+    /// decide by.
     package var warmGain: (against: BlendChoice, gain: Interval)?
     package var coldGain: (against: BlendChoice, gain: Interval)?
     /// Rows the blend was fitted on.
@@ -153,8 +155,10 @@ package struct BlendTrainer: Sendable {
         let traitScale = TraitScale(group.traits)
         let fitter = BlendFitter(examples, layout: layout, scale: traitScale, settings: settings)
         let folds = (0..<group.count).map { group.fold($0, of: settings.folds) }
-        let warm = fitByFold(fitter, (0..<group.count).filter { !group.traits[$0].isCold }, folds, workers)
-        let cold = fitByFold(fitter, (0..<group.count).filter { group.traits[$0].isCold }, folds, workers)
+        let warmLearners = (0..<group.count).filter { !group.traits[$0].isCold }
+        let coldLearners = (0..<group.count).filter { group.traits[$0].isCold }
+        let warm = fitter.fit(warmLearners, folds: folds, workers: workers)
+        let cold = fitter.fit(coldLearners, folds: folds, workers: workers)
         func weights(_ pick: (BlendFitter.Fitted) -> [Double]) -> [ScoreWeights] {
             (0..<group.count).map { learner in
                 let traits = group.traits[learner]
@@ -168,35 +172,23 @@ package struct BlendTrainer: Sendable {
         var model = BlendModel(
             layout: layout, traitScale: traitScale, warm: .init(parameters: warm.all.personal),
             cold: .init(parameters: cold.all.personal))
-        let isCold = group.traits.map(\.isCold)
-        let warmGain = decide(
-            &model.warm, &hits, isCold.indices.filter { !isCold[$0] }, gathered.varies, purpose: "blend.warm")
-        let coldGain = decide(
-            &model.cold, &hits, isCold.indices.filter { isCold[$0] }, gathered.varies, purpose: "blend.cold")
+        let warmGain = decide(&model.warm, &hits, warmLearners, gathered.varies, purpose: "blend.warm")
+        let coldGain = decide(&model.cold, &hits, coldLearners, gathered.varies, purpose: "blend.cold")
         return BlendOutcome(
             model: model, mixture: (warm.all.mixture, cold.all.mixture), scales: scales,
             isFitted: (warm.all.isFitted, cold.all.isFitted), hits: hits, folds: folds, warmGain: warmGain,
             coldGain: coldGain, rows: examples.labels.count)
     }
 
-    /// One fit without each fold, which ranks that fold's learners, and one on all, which is used from then on.
-    private func fitByFold(
-        _ fitter: BlendFitter, _ learners: [Int], _ folds: [Int], _ workers: Workers
-    ) -> (byFold: [BlendFitter.Fitted], all: BlendFitter.Fitted) {
-        let byFold = (0..<settings.folds).map { fold in
-            fitter.fit(learners.filter { folds[$0] != fold }, workers: workers)
-        }
-        return (byFold, fitter.fit(learners, workers: workers))
-    }
-
     /// The blend must not be worse than the better single model: if the paired interval of NDCG lies wholly below 0,
     /// that model's score is used instead, for this group of learners, and stands for the blend in the table. Never a
-    /// model whose score is constant for one of them.
+    /// model whose score is constant for one of them, and never by what too few learners say: of one, the interval is a
+    /// point.
     private func decide(
         _ group: inout BlendModel.Group, _ hits: inout [ValidationModel: [RankedHits]], _ learners: [Int],
         _ varies: [(ncf: Bool, glmix: Bool)], purpose: String
     ) -> (against: BlendChoice, gain: Interval)? {
-        if learners.isEmpty { return nil }
+        if learners.count < settings.leastLearners { return nil }
         func ndcg(_ model: ValidationModel) -> [Double] { learners.map { hits[model]![$0].ndcg(at: k) } }
         var singles: [(choice: BlendChoice, model: ValidationModel)] = []
         if learners.allSatisfy({ varies[$0].ncf }) { singles.append((.ncf, .ncf)) }

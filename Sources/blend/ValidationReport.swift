@@ -105,7 +105,8 @@ struct ValidationReport {
             let what = name == "warm" ? "learners with history" : "learners without history"
             if !isFitted {
                 stage.warn(
-                    "\(learners) validation \(what), fewer than blend.least_learners or without hits: prior weights")
+                    "\(learners) validation \(what), fewer than blend.least_learners or without hits in some fold: "
+                        + "prior weights")
             }
             if model.choice != .blend, let gain {
                 stage.warn(

@@ -16,12 +16,9 @@ struct ValidationSet {
     let segmentCodes: [UInt32]
     /// Whether both halves are all learners, because there are so few.
     let isHalved: Bool
-    /// Validation learners of the half before the limit of `blend.max_learners`.
-    let found: Int
 
     private struct Part {
         var rows: [Int]
-        var ids: [String]
         var attributes: AttributeTable
         var hashes: [UInt64]
         var effects: LearnerEffects
@@ -36,7 +33,6 @@ struct ValidationSet {
         let all = candidates.flatMap { $0 }
         isHalved = all.count >= TimeWindows.leastToHalve
         let half = isHalved ? all.filter { LearnerHash.half($0.hash) == .b } : all
-        found = half.count
         let chosen = half.sorted { (mix($0.hash), $0.shard, $0.learner) < (mix($1.hash), $1.shard, $1.learner) }
             .prefix(inputs.settings.mostLearners)
         let byShard = (0..<inputs.shards).map { shard in
@@ -88,7 +84,7 @@ struct ValidationSet {
         let time = inputs.windows.validation
         let moments = inputs.moments[shard].subset(rows)
         return Part(
-            rows: rows, ids: rows.map { learners.ids[$0] }, attributes: learners.attributes.subset(rows),
+            rows: rows, attributes: learners.attributes.subset(rows),
             hashes: rows.map { LearnerHash.of(learners.ids[$0].utf8) },
             effects: try inputs.effects(.fit, shard).subset(rows), vectors: try vectors(inputs, shard, rows),
             // A course of the context can be no label; what raw history excludes in export is excluded here too.

@@ -1,6 +1,6 @@
 // Reads   watched/ (moments of all shards), logs/ (the number of courses)
 // Writes  cowatch/: similarity and wide matrix, one file each, for every time of `TimeWindows.cowatchTimes`
-// Memory  all moments (12 bytes each), per snapshot in work 20 bytes a moment; ease: 12·courses² bytes per thread
+// Memory  all moments (12 bytes each), per snapshot in work 20 bytes a moment; ease: that and 12·courses² bytes per thread
 
 import ArgumentParser
 import CoWatch
@@ -18,8 +18,8 @@ struct BuildCooccurrence: ParsableCommand {
         discussion: """
             For each snapshot, for the validation time and for T: the best neighbours of every course by co-watches in \
             the history before that time, and the wide matrix of NCF. Exact, never sampled.
-            Memory: all moments; for ease also 12 bytes times the square of the number of courses, \
-            per thread.
+            Memory: all moments; per snapshot in work 20 bytes a moment, and for ease also 12 bytes times the square of \
+            the number of courses, as many at once as there are threads.
             """,
         version: Lectern.release)
 
@@ -33,10 +33,6 @@ struct BuildCooccurrence: ParsableCommand {
             let courses = logs.manifest.outputs[LogsShards.courses]?.rows ?? 0
             let settings = try CoWatchSettings(stage.slice, courses: courses)
             let moments = try stage.step("read moments") { try WatchedShards.allMoments(watched) }
-            try stage.requireMemory(
-                settings.leastBytes(
-                    moments: moments.reduce(0) { $0 + $1.courses.count }, courses: courses,
-                    threads: stage.workers.count))
             let builder = SnapshotBuilder(
                 stage: stage, moments: moments, courses: courses, history: windows.history, settings: settings)
             let entries = try stage.step("similarity and wide") { try builder.writeAll(windows.cowatchTimes) }
@@ -44,6 +40,7 @@ struct BuildCooccurrence: ParsableCommand {
             if let wide = entries.wide { stage.count("wide entries", wide) }
             stage.count("courses", courses)
             stage.count("snapshots", windows.cowatchTimes.count)
+            stage.manifest.facts["measure"] = .text(settings.similarity.measure.rawValue)
             stage.manifest.facts["wide"] = .text(settings.wide.kind.rawValue)
         }
     }
@@ -76,13 +73,6 @@ struct CoWatchSettings {
     }
 }
 
-extension CoWatchSettings {
-    /// What a batch of snapshots takes: EASE's Gram matrix and inverse for each thread, else one matrix of moments.
-    func leastBytes(moments: Int, courses: Int, threads: Int) -> Int {
-        wide.kind == .ease ? 12 * courses * courses * threads : 20 * moments
-    }
-}
-
 /// Computes snapshots in batches of as many as there are threads, then writes a batch in parallel (compression and
 /// digests take as long as the matrices): only one batch is in memory.
 struct SnapshotBuilder {
@@ -106,7 +96,30 @@ struct SnapshotBuilder {
         }
     }
 
+    /// At least, for the largest of the batches: each snapshot's matrix of moments (one after the other, but for ease), and
+    /// for ease the Gram matrix of the courses watched and the dense result.
+    private func leastBytes(_ times: [Int64]) -> Int {
+        let isEase = settings.wide.kind == .ease
+        let bytes = stage.workers.map(times.count) { at -> Int in
+            var (count, watched) = (0, [Bool](repeating: false, count: courses))
+            for shard in moments {
+                for i in shard.times.indices
+                where shard.times[i] >= times[at] - history && shard.times[i] < times[at] {
+                    count += 1
+                    watched[Int(shard.courses[i])] = true
+                }
+            }
+            let active = watched.count { $0 }
+            return 20 * count + (isEase ? 8 * active * active + 4 * courses * courses : 0)
+        }
+        let side = isEase ? stage.workers.count : 1
+        return stride(from: 0, to: bytes.count, by: side).map { start in
+            bytes[start..<min(start + side, bytes.count)].reduce(0, +)
+        }.max() ?? 0
+    }
+
     private func write(_ times: [Int64]) throws -> Entries {
+        try stage.requireMemory(leastBytes(times))
         var entries = Entries()
         let progress = stage.progress("snapshots", total: times.count, unit: "snapshots")
         var start = 0

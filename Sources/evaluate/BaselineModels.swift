@@ -13,6 +13,8 @@ struct BaselineSource: Sendable {
     let history: Int64
     /// What the matrix of `cowatch/` is; nil: none.
     let wide: Baseline.Weights?
+    /// Whether the co-watch similarity of two courses is at most 1.
+    let isSimilarityBounded: Bool
     let seed: UInt64
     let workers: Workers
 }
@@ -59,6 +61,8 @@ struct BaselineModels: Sendable {
         }
     }
 
+    var isSimilarityBounded: Bool { source.isSimilarityBounded }
+
     /// Co-watch similarity of two courses; 0 beyond each one's best neighbours.
     func cowatch(_ a: UInt32, _ b: UInt32) -> Float {
         similarity.value(Int(a), b) ?? similarity.value(Int(b), a) ?? 0
@@ -66,6 +70,11 @@ struct BaselineModels: Sendable {
 
     /// - Parameter moments: those of the shard, perhaps with empty rows added for learners unknown before T.
     func scorer(_ baseline: Baseline, shard: Int, moments: Moments) -> any CourseScorer {
+        scorer(baseline, shard, moments, isPart: false)
+    }
+
+    /// - Parameter isPart: of a mixture.
+    private func scorer(_ baseline: Baseline, _ shard: Int, _ moments: Moments, isPart: Bool) -> any CourseScorer {
         switch baseline {
         case .popular, .recent, .trending:
             return ConstantScorer(scores: constant[baseline]!, learnerCount: moments.learnerCount)
@@ -76,13 +85,13 @@ struct BaselineModels: Sendable {
         case .items(let kind, let recency):
             return ItemToItemScorer(
                 weights[kind]!, moments: moments, time: time, history: source.history, recency: recency,
-                fallback: popular)
+                fallback: popular, ordersRest: !isPart)
         case .als(let options):
             return ALSScorer(
                 als[options]!, moments: moments, time: time, history: source.history, fallback: popular)
         case .mixed(let a, let b, let share):
             return MixtureScorer(
-                scorer(a, shard: shard, moments: moments), scorer(b, shard: shard, moments: moments), share: share)
+                scorer(a, shard, moments, isPart: true), scorer(b, shard, moments, isPart: true), share: share)
         }
     }
 

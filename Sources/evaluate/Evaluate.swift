@@ -40,7 +40,8 @@ struct EvaluateRun: ParsableCommand {
             let inputs = try EvaluationInputs(stage)
             var report = MetricsReport(
                 asOf: [inputs.windows.asOf], windowEnd: [nil],
-                eligibleCourses: [inputs.candidates.eligible.count { $0 }])
+                eligibleCourses: [inputs.candidates.eligible.count { $0 }],
+                historyBuckets: inputs.settings.historyBuckets)
             var results: [ShardResult] = []
             if let end = try stage.step("window", inputs.windowEnd) {
                 report.windowEnd = [end == .max ? nil : end]

@@ -15,7 +15,8 @@ extension EvaluationInputs {
         }
         let source = BaselineSource(
             moments: try WatchedShards.allMoments(watched), profiles: profiles(learners), courseCount: courseCount,
-            history: windows.history, wide: wideKind(cowatch), seed: settings.seed, workers: stage.workers)
+            history: windows.history, wide: wideKind(cowatch),
+            isSimilarityBounded: isSimilarityBounded(cowatch), seed: settings.seed, workers: stage.workers)
         let families = families(source)
         let candidates = CandidateRule(stage.slice, logs: after.logs, catalogue: catalogue, at: windows.validation)
         let removed = try stage.workers.map(after.shards) {
@@ -53,6 +54,12 @@ extension EvaluationInputs {
         guard case .text(let kind)? = cowatch.manifest.facts["wide"] else { return nil }
         // The similarity is called cowatch too.
         return kind == "cowatch" ? .dampedCoWatch : Baseline.Weights(rawValue: kind)
+    }
+
+    /// Lift and pointwise mutual information have no bound.
+    private func isSimilarityBounded(_ cowatch: StageInput) -> Bool {
+        guard case .text(let measure)? = cowatch.manifest.facts["measure"] else { return false }
+        return measure == CoWatch.Measure.cosine.rawValue || measure == CoWatch.Measure.jaccard.rawValue
     }
 
     private func snapshot(_ cowatch: StageInput, at time: Int64) throws -> CoWatchSnapshot {

@@ -82,7 +82,9 @@ struct EvaluationInputs {
         _ results: inout [ShardResult], _ evaluation: Evaluation, _ counts: Counts, _ report: inout MetricsReport
     ) {
         let models = evaluation.models
-        let depths = models.indices.map { model in results.map { $0.longest[model] }.max() ?? 0 }
+        let depths = models.indices.map { model in
+            results.contains { $0.isCut[model] } ? results.map { $0.longest[model] }.max() ?? 0 : evaluation.depth
+        }
         for shard in results.indices { results[shard].learners.depths = depths }
         var learners = EvaluatedLearners(models: models, depths: depths)
         for result in results { learners.append(result.learners) }

@@ -7,6 +7,8 @@ struct ListMaker {
     /// By course.
     let eligible: [Bool]
     private var isOpen: [Bool]
+    /// Courses that compete for the places of the learner's lists.
+    private(set) var candidateCount = 0
     private var top: TopSelection
     private var scores: [Float]
 
@@ -22,6 +24,7 @@ struct ListMaker {
     mutating func begin(without removed: ArraySlice<UInt32>) {
         for course in isOpen.indices { isOpen[course] = eligible[course] }
         for course in removed { isOpen[Int(course)] = false }
+        candidateCount = isOpen.count { $0 }
     }
 
     mutating func list(_ scorer: any CourseScorer, learner: Int) -> [UInt32] {

@@ -10,7 +10,7 @@ struct MetricsReport: Codable {
         var coverage: Double
         var gini: Double
         var novelty: Double
-        /// nil: no list has two courses.
+        /// nil: no list has two courses, or the similarity has no bound.
         var diversity: Double?
         var overlap: Double
     }
@@ -33,6 +33,8 @@ struct MetricsReport: Codable {
     /// End of each window; null: all that follows.
     var windowEnd: [Int64?]
     var eligibleCourses: [Int]
+    /// First history lengths of the buckets, ascending.
+    var historyBuckets: [Int]
     var counts: [String: Int] = [:]
     /// Model → k → number; for several cuts their mean.
     var lists: [String: [String: Lists]] = [:]
@@ -60,6 +62,7 @@ struct MetricsReport: Codable {
         case asOf = "as_of"
         case windowEnd = "window_end"
         case eligibleCourses = "eligible_courses"
+        case historyBuckets = "history_buckets"
         case sliceLists = "slice_lists"
         case counts, lists, ranking, validation, cuts
     }
@@ -76,8 +79,9 @@ struct MetricsReport: Codable {
         return [UInt8](try encoder.encode(self)) + [0x0a]
     }
 
-    init(asOf: [Int64], windowEnd: [Int64?], eligibleCourses: [Int]) {
+    init(asOf: [Int64], windowEnd: [Int64?], eligibleCourses: [Int], historyBuckets: [Int]) {
         (self.asOf, self.windowEnd, self.eligibleCourses) = (asOf, windowEnd, eligibleCourses)
+        self.historyBuckets = historyBuckets
     }
 
     init(_ bytes: [UInt8]) throws { self = try JSONDecoder().decode(MetricsReport.self, from: Data(bytes)) }

@@ -64,6 +64,12 @@ struct Pool: ParsableCommand {
                 "\(cut.folder): lists \(cut.models.joined(separator: ", ")), expected those of \(cuts[0].folder): "
                     + models.joined(separator: ", "))
         }
+        let buckets = cuts[0].report.historyBuckets
+        for cut in cuts where cut.report.historyBuckets != buckets {
+            throw LecternError.data(
+                "\(cut.folder): evaluate.history_buckets \(cut.report.historyBuckets), expected those of "
+                    + "\(cuts[0].folder): \(buckets)")
+        }
         guard models.contains(reference) else {
             throw LecternError(
                 .usage, "--reference \(reference): expected one of \(models.joined(separator: ", "))")
@@ -73,12 +79,12 @@ struct Pool: ParsableCommand {
         for cut in cuts { for part in cut.parts { learners.append(part) } }
         var report = MetricsReport(
             asOf: cuts.flatMap(\.report.asOf), windowEnd: cuts.flatMap(\.report.windowEnd),
-            eligibleCourses: cuts.flatMap(\.report.eligibleCourses))
+            eligibleCourses: cuts.flatMap(\.report.eligibleCourses), historyBuckets: buckets)
         for cut in cuts { report.counts.merge(cut.report.counts) { $0 + $1 } }
         var bootstrap = Bootstrap(seed: UInt64(seed), purpose: "evaluate")
         bootstrap.resamples = resamples
         report.ranking = RankingSummary(
-            learners, cutoffs: cuts[0].cutoffs, historyBounds: [1, 5, 20], reference: reference, bootstrap: bootstrap,
+            learners, cutoffs: cuts[0].cutoffs, historyBounds: buckets, reference: reference, bootstrap: bootstrap,
             workers: Workers(count: threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)))
         report.cuts = cuts.compactMap { cut in
             cut.report.ranking?["all"].map {

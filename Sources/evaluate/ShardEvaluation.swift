@@ -10,8 +10,9 @@ struct ShardResult: Codable {
     var learners: MetricsShards.LearnerMetrics
     /// Slice → model → cut-off.
     var distances: [String: [[MeanDistance]]] = [:]
-    /// By model: the longest list.
+    /// By model: the longest list, and whether any ends where the model's limit is, with candidates left.
     var longest: [Int]
+    var isCut: [Bool]
     /// Learners without a relevant course in the window.
     var skipped = 0
     /// Relevant courses, and those of them that no list could hold: not eligible at T or only known after it; and
@@ -45,10 +46,10 @@ struct Evaluation {
     func shard(_ shard: Int) throws -> ShardResult {
         let moments = try WatchedShards.moments(watched.shard(WatchedShards.moments(shard, of: after.shards)))
         let labels = try after.labels(shard, from: windows.asOf, to: end)
-        let (lists, rungs) = try stored.lists(shard, learners: labels.knownLearners)
+        let (lists, rungs, isFull) = try stored.lists(shard, learners: labels.knownLearners)
         var result = ShardResult(
             learners: .init(models: models, depths: models.map { _ in depth }),
-            longest: models.map { _ in 0 })
+            longest: models.map { _ in 0 }, isCut: models.map { _ in false })
         // A learner who appears only after T has an empty row of moments.
         let extended = moments.extended(to: labels.ids.count)
         let removed = try candidates.removed(shard, of: after.shards, moments: extended)
@@ -75,6 +76,11 @@ struct Evaluation {
                 labels.languages[row].isEmpty ? languages.name(of: history) : labels.languages[row])
             result.learners.rungs.append(row < labels.knownLearners ? rungs[row].label : stored.defaultRung)
             add(found, labels, row, removed[row], to: &result)
+            // What is served is short by its own rules, unless it is full.
+            let isServedFull = row < labels.knownLearners ? isFull[row] : stored.isDefaultFull
+            for (model, list) in found.enumerated() where list.count < min(depth, maker.candidateCount) {
+                if model + 1 < found.count || isServedFull { result.isCut[model] = true }
+            }
             shown.append((sliceNames(result.learners), found))
         }
         statistics.add(shown)
@@ -90,8 +96,9 @@ struct Evaluation {
             rung: rows.rungs[row])
     }
 
-    /// Distance of two courses: 1 − their co-watch similarity at T.
+    /// Distance of two courses: 1 − their co-watch similarity at T, if that has 1 as its bound.
     private func addDistances(_ lists: [[UInt32]], _ slices: [String], to result: inout ShardResult) {
+        if !baselineModels.isSimilarityBounded { return }
         let empty = models.map { _ in cutoffs.map { _ in MeanDistance() } }
         for (model, list) in lists.enumerated() {
             let distances = intraListDistances(list, cutoffs: cutoffs) { 1 - Double(baselineModels.cowatch($0, $1)) }

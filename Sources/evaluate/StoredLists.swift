@@ -12,8 +12,9 @@ struct StoredLists {
     let courseCount: Int
     /// By name, for a learner unknown before T: what a serving layer would show.
     let defaultLists: [[UInt32]]
-    /// The rung of the default list.
+    /// The rung of the default list, and whether it has all the courses that were asked for.
     let defaultRung: String
+    let isDefaultFull: Bool
 
     init(blended: StageInput, topk: StageInput, shards: Int, courseCount: Int) throws {
         (self.blended, self.topk, self.shards, self.courseCount) = (blended, topk, shards, courseCount)
@@ -21,11 +22,13 @@ struct StoredLists {
         let candidates = try BlendedShards.candidates(blended.shard(BlendedShards.defaults)).lists
         let served = try TopKShards.lists(topk.shard(TopKShards.defaults))
         defaultRung = served.rungs.first?.label ?? ""
+        isDefaultFull = served.shortness.first == .full
         defaultLists = [single.ncf, single.glmix, candidates, served.lists].map { $0.count > 0 ? Array($0[0]) : [] }
     }
 
-    /// By name, the lists of a shard's learners, checked; and the rungs of the exported ones.
-    func lists(_ shard: Int, learners: Int) throws -> (lists: [RankedLists], rungs: [Rung]) {
+    /// By name, the lists of a shard's learners, checked; of the exported ones the rungs, and whether each has all the
+    /// courses that were asked for.
+    func lists(_ shard: Int, learners: Int) throws -> (lists: [RankedLists], rungs: [Rung], isFull: [Bool]) {
         let single = try BlendedShards.single(blended.shard(BlendedShards.single(shard, of: shards)))
         let blend = try BlendedShards.candidates(blended.shard(BlendedShards.candidates(shard, of: shards)))
         let export = try TopKShards.lists(topk.shard(TopKShards.topk(shard, of: shards)))
@@ -37,7 +40,7 @@ struct StoredLists {
             }
             try check(lists, "\(folder): shard \(shard): \(name)")
         }
-        return (all, export.rungs)
+        return (all, export.rungs, export.shortness.map { $0 == .full })
     }
 
     private func check(_ lists: RankedLists, _ place: String) throws {

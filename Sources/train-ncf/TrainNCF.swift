@@ -34,7 +34,8 @@ struct TrainNCF: ParsableCommand {
             let parameters = NCFParameters(stage.slice, courses: inputs.data.courseCount)
             if parameters.model == .towers {
                 try stage.requireMemory(
-                    leastBytes(parameters, courses: inputs.data.courseCount, threads: stage.workers.count))
+                    leastBytes(
+                        parameters, inputs, refits: stage.slice.boolean("ncf.refit"), threads: stage.workers.count))
             }
             let output = NCFOutput(stage: stage, inputs: inputs, parameters: parameters)
             do {
@@ -80,11 +81,17 @@ struct TrainNCF: ParsableCommand {
     }
 
     /// At least: weights, gradient and Adam's two moments, and the best epoch's weights; what goes through the layers and
-    /// back; each thread's block of scores; and what the smallest data take (measured).
-    private func leastBytes(_ parameters: NCFParameters, courses: Int, threads: Int) -> Int {
+    /// back (with `batch: auto` the smallest step); each thread's block of scores; the trend's scores on the days of cuts;
+    /// and what the smallest data take (measured).
+    private func leastBytes(_ parameters: NCFParameters, _ inputs: NCFInputs, refits: Bool, threads: Int) -> Int {
+        let (courses, windows) = (inputs.data.courseCount, inputs.windows)
         let layout = TowerLayout(courseCount: courses, parameters: parameters)
-        let activations = 2 * (courses + parameters.batch) * layout.dimensions.reduce(0, +)
-        return 4 * (5 * layout.weightCount + activations + threads * 96 * courses) + (32 << 20)
+        let activations = 2 * (courses + parameters.batchSize(examples: 0)) * layout.dimensions.reduce(0, +)
+        let days = ExampleSource(
+            data: inputs.data, snapshotCuts: refits ? windows.refitSnapshots : windows.fitSnapshots,
+            end: refits ? windows.asOf : windows.validation, windows: windows, parameters: parameters
+        ).cutDays().count
+        return 4 * (5 * layout.weightCount + activations + (threads * 96 + 2 * days) * courses) + (32 << 20)
     }
 
     /// Trained in one go: these models are small, and for comparison only.

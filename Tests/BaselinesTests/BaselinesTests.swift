@@ -11,10 +11,12 @@ private let day: Int64 = 86_400
     let board = checkerboard(20)
     let end: Int64 = 100 * 86_400
 
-    func itemToItem(_ weights: WideMatrix, recency: RecencyWeights = .uniform) -> ItemToItemScorer {
+    func itemToItem(
+        _ weights: WideMatrix, recency: RecencyWeights = .uniform, ordersRest: Bool = true
+    ) -> ItemToItemScorer {
         ItemToItemScorer(
             weights, moments: board, time: end, history: 365 * day, recency: recency,
-            fallback: [Float](repeating: 1, count: size))
+            fallback: [Float](repeating: 1, count: size), ordersRest: ordersRest)
     }
 
     var cosine: [[Float]] { plainCosine(board, courses: size) }
@@ -32,7 +34,9 @@ private let day: Int64 = 86_400
         let models: [any CourseScorer] = [
             popular, itemToItem(.sparse(sparse(cosine))), itemToItem(.sparse(sparse(cosine)), recency: recent),
             itemToItem(matrix), itemToItem(matrix, recency: recent),
-            MixtureScorer(itemToItem(matrix), popular, share: 0.3), als(.init(factors: 4, l2: 1)), byProfile,
+            MixtureScorer(itemToItem(matrix), popular, share: 0.3),
+            MixtureScorer(itemToItem(.sparse(sparse(cosine)), ordersRest: false), popular, share: 0.3),
+            als(.init(factors: 4, l2: 1)), byProfile,
         ]
         for model in models { checkConformance(model) }
     }
@@ -122,18 +126,20 @@ private let day: Int64 = 86_400
         }
     }
 
-    @Test func scoresByHand() {
-        // Context: course 0 three days before T, course 1 one day before; course 2 lies before the history.
+    /// Context of the first: course 0 three days before T, course 1 one day before; course 2 lies before the history. The
+    /// second has none.
+    private func byHand(_ recency: RecencyWeights = .uniform, ordersRest: Bool = true) -> ItemToItemScorer {
         let moments = Moments(offsets: [0, 3, 3], courses: [2, 0, 1], times: [0, 7 * day, 9 * day])
         let rows = sparse([[1, 0, 0.5, 0.25], [0, 1, 0.5, 0], [0, 0, 1, 1], [0, 0, 0, 1]])
-        func scores(_ recency: RecencyWeights) -> [[Float]] {
-            allScores(
-                ItemToItemScorer(
-                    .sparse(rows), moments: moments, time: 10 * day, history: 5 * day, recency: recency,
-                    fallback: [3, 0, 1, 2]))
-        }
+        return ItemToItemScorer(
+            .sparse(rows), moments: moments, time: 10 * day, history: 5 * day, recency: recency,
+            fallback: [3, 0, 1, 2], ordersRest: ordersRest)
+    }
+
+    @Test func scoresByHand() {
+        func scores(_ recency: RecencyWeights) -> [[Float]] { allScores(byHand(recency)) }
         // Nothing speaks for 0 and 1 (the diagonal does not count): the fallback, (3, 0, 1, 2)/4 − 2.
-        #expect(scores(.uniform) == [[-1.25, -2, 1, 0.25], [-1.25, -2, -1.75, -1.5]])
+        #expect(scores(.uniform) == [[-1.25, -2, 1, 0.25], [3, 0, 1, 2]])
         // Weights (1 + 3)^−½·(1 + 1)^−1 = ¼ and (1 + 1)^−½ = .70710678.
         let decayed = scores(RecencyWeights(age: 0.5, position: 1))[0]
         #expect(abs(decayed[2] - (0.125 + 0.353_553_4)) < 1e-6 && abs(decayed[3] - 0.0625) < 1e-6)
@@ -149,6 +155,17 @@ private let day: Int64 = 86_400
         #expect(Popularity.counts(shards, courseCount: 3, from: 10, to: 15) == [0, 1, 0])
         // Equal in the last days: more before T goes first, but never past a larger recent count.
         #expect(Popularity.scores(recent: [1, 1, 2], all: [3, 7, 2]) == [1.375, 1.875, 2.25])
+    }
+
+    // The base is (0, 0, 1, ¼), its own largest 1: what nothing speaks for adds nothing. Without a context it is the
+    // fallback, (3, 0, 1, 2)/3.
+    @Test func mixtureWithASparseBaseByHand() {
+        let recent = ConstantScorer(scores: [0, 5, 0, 10], learnerCount: 2)
+        let scores = allScores(MixtureScorer(byHand(ordersRest: false), recent, share: 0.5))
+        #expect(scores[0] == [0, 0.25, 0.5, 0.625])
+        for (found, expected) in zip(scores[1], [0.5, 0.25, 1.0 / 6, 5.0 / 6]) {
+            #expect(abs(Double(found) - expected) < 1e-6)
+        }
     }
 
     @Test func mixtureByHand() {

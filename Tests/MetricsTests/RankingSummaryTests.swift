@@ -49,6 +49,15 @@ import Testing
         #expect(abs(a.mean - b.mean) < 1e-12 && abs(a.low - b.low) < 1e-9 && abs(a.high - b.high) < 1e-9)
     }
 
+    // é as one scalar and as two: the same text for Swift, two learners.
+    @Test func learnersAreToldApartByTheirBytes() {
+        var rows = EvaluatedLearners(models: ["blend"], depths: [2])
+        for id in ["caf\u{e9}", "cafe\u{301}"] {
+            rows.append(id: id, history: 1, segment: "", hits: [RankedHits(ranks: [1], relevantCount: 1)])
+        }
+        #expect(summary(rows)["all"]!.learners == 2)
+    }
+
     @Test func table() {
         let text = summary(learners()).text(slices: ["warm", "cold"], k: 2)
         #expect(text.hasPrefix("warm: 2 learners\n"))

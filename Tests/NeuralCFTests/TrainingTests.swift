@@ -264,4 +264,41 @@ import Testing
             }.fit()
         }
     }
+
+    // A pilot: two courses, so that whoever watched one has the other as only candidate and loses nothing; then 22 more.
+    // Whichever snapshot the first step is of, nothing diverges.
+    @Test func aFirstStepThatLosesNothingIsNoYardstick() throws {
+        let fixture = Fixture(learners: 240, watches: 10)
+        let pilot = 80 * day
+        var moments = Moments(offsets: [0], courses: [], times: [])
+        for learner in 0..<120 {
+            let start = Int64(12 + learner % 60) * day
+            moments.courses += [UInt32(learner % 2), UInt32(1 - learner % 2)]
+            moments.times += [start, start + 3 * day]
+            moments.offsets.append(moments.courses.count)
+        }
+        let late = fixture.moments
+        for learner in 0..<120 {
+            for (at, place) in late.range(learner).enumerated() where late.courses[place] >= 2 {
+                moments.courses.append(late.courses[place])
+                moments.times.append(pilot + Int64(1 + 7 * at) * day)
+            }
+            moments.offsets.append(moments.courses.count)
+        }
+        let windows = TimeWindows(
+            asOf: 160 * day, history: 120 * day, labelWindow: 20 * day, stride: 15 * day, snapshots: 8,
+            firstMoment: 10 * day)
+        let data = NCFData(
+            courseCount: 24, shards: [moments], hashes: [fixture.hashes],
+            publishedAt: (0..<24).map { $0 < 2 ? 0 : pilot },
+            snapshots: windows.cowatchTimes.map { fixture.snapshot(moments, at: $0) })
+        for seed in 1...6 {
+            var parameters = smallParameters { $0.seed = UInt64(seed) }
+            parameters.epochs = 1
+            let fit = try NCFTraining(
+                data: data, windows: windows, parameters: parameters, workers: Workers(count: 2)
+            ).fit()
+            #expect(fit.history.count == 2)
+        }
+    }
 }

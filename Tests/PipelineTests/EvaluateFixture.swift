@@ -17,12 +17,12 @@ struct EvaluateFixture {
     static let asOf = 100 * day
     let run: String
 
-    init(run: String, after: Bool = true, config: [String: String] = [:]) throws {
+    init(run: String, after: Bool = true, config: [String: String] = [:], measure: String = "cosine") throws {
         self.run = run
         try writeConfig(config)
         try writeLogs(after: after)
         try writeWatched()
-        try writeCoWatch()
+        try writeCoWatch(measure)
         for stage in ["train-ncf": "ncf", "train-glmix": "glmix"] { try write(stage.key, stage.value) { _ in } }
         try writeBlended()
         try writeTopK()
@@ -113,8 +113,8 @@ struct EvaluateFixture {
     }
 
     /// c0 is like c3 (.5), c1 like c4 (.9).
-    private func writeCoWatch() throws {
-        try write("build-cooccurrence", "cowatch") { output in
+    private func writeCoWatch(_ measure: String) throws {
+        try write("build-cooccurrence", "cowatch", facts: ["measure": .text(measure)]) { output in
             let similarity = SparseRows(
                 columnCount: 6, offsets: [0, 2, 4, 5, 6, 7, 8], columns: [0, 3, 1, 4, 2, 3, 4, 5],
                 values: [1, 0.5, 1, 0.9, 1, 1, 1, 1])

@@ -145,6 +145,48 @@ import Testing
                 #expect(abs(try #require(try mean(both, "all", "cowatch", metric)) - single) < 1e-12)
             }
             #expect((both["counts"] as? [String: Int])?["learners evaluated"] == 6)
+            // The buckets are the runs' own (one, from 1), and what lists are as a whole comes with them.
+            let slices = try #require((both["ranking"] as? [String: Any])?["slices"] as? [[String: Any]])
+            #expect(slices.compactMap { $0["name"] as? String }.contains("history 1+"))
+            let lists = try #require(both["slice_lists"] as? [String: [String: Any]])
+            #expect(lists["history 1+"]?.isEmpty == false)
+        }
+    }
+
+    @Test func runsWithOtherBucketsAreNotPooled() throws {
+        try withRun { run, _ in
+            let other = run + "-other"
+            _ = try EvaluateFixture(run: other, config: ["evaluate.history_buckets": "[1, 2]"])
+            #expect(try tool("evaluate", "--run", other).code == 0)
+            let pooled = try tool("evaluate", "pool", run, other)
+            #expect(pooled.code == 65 && pooled.complaints.count == 1)
+            #expect(pooled.complaints.first?.contains("evaluate.history_buckets [1, 2], expected those of") == true)
+        }
+    }
+
+    /// Five courses are eligible: popular and cowatch rank all of them, whatever k. ncf's lists end at 2 of a's 3.
+    @Test func listsOfAllCandidatesAreCompleteAtAnyLength() throws {
+        try withRun(["evaluate.cutoffs": "[2, 20]"]) { run, outcome in
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let report = try report(run + "/metrics")
+            // All of a's and d's, one of b's two.
+            #expect(abs(try #require(try mean(report, "all", "popular", "recall@20")) - 2.5 / 3) < 1e-12)
+            #expect(abs(try #require(try mean(report, "all", "cowatch", "recall@20")) - 2.5 / 3) < 1e-12)
+            #expect(try mean(report, "all", "ncf", "recall@2") != nil)
+            #expect(try mean(report, "all", "ncf", "recall@20") == nil)
+        }
+    }
+
+    /// ncf at 2: a: c3, c2; b: c1, c2; d: c3, c0, similar by ½: (1 + 1 + ½)/3.
+    @Test(arguments: ["cosine", "jaccard", "lift", "pmi"]) func diversityNeedsABound(measure: String) throws {
+        try withRun { run, _ in
+            let other = run + "-\(measure)"
+            _ = try EvaluateFixture(run: other, measure: measure)
+            #expect(try tool("evaluate", "--run", other).code == 0)
+            let lists = try report(other + "/metrics")["lists"] as? [String: [String: [String: Double]]]
+            let found = try #require(lists?["ncf"]?["2"])
+            #expect(found["coverage"] != nil)
+            #expect(found["diversity"] == (["cosine", "jaccard"].contains(measure) ? 2.5 / 3 : nil))
         }
     }
 

@@ -182,13 +182,32 @@ private func population(_ count: Int) -> [LearnerTraits] {
         #expect(rows.weight == 1)
     }
 
+    private let fiveFolds = (0..<60).map { $0 % 5 }
+
     @Test func tooFewLearnersGetThePriorWeights() {
-        let examples = planted(population(29)) { _ in (1, 1, 1) }
-        let fitter = fitter(examples)
-        let fitted = fitter.fit(Array(0..<29), workers: Workers(count: 1))
-        #expect(!fitted.isFitted)
-        let weights = BlendModel.weights(fitted.personal, fitter.layout, traits(3), fitter.scale)
+        let fitter = fitter(planted(population(29)) { _ in (1, 1, 1) })
+        let fitted = fitter.fit(Array(0..<29), folds: fiveFolds, workers: Workers(count: 1))
+        #expect(!fitted.all.isFitted && fitted.byFold == [BlendFitter.Fitted](repeating: fitted.all, count: 5))
+        let weights = BlendModel.weights(fitted.all.personal, fitter.layout, traits(3), fitter.scale)
         #expect(abs(weights.ncf - 1) < 1e-6 && abs(weights.glmix - 0.25) < 1e-6 && abs(weights.recent - 0.25) < 1e-6)
+    }
+
+    // 30 learners are enough; that a fold leaves 24 of them is no reason to judge other weights than those used.
+    @Test func foldsAreFittedWhereAllAre() {
+        let fitter = fitter(planted(population(30)) { _ in (1, 1, 1) })
+        let fitted = fitter.fit(Array(0..<30), folds: fiveFolds, workers: Workers(count: 1))
+        #expect(fitted.all.isFitted && fitted.byFold.allSatisfy(\.isFitted))
+        #expect(fitted.byFold.allSatisfy { $0 != fitted.all })
+    }
+
+    // All hits are of fold 2: without it there is nothing to fit, so nothing is fitted.
+    @Test func oneFoldThatCannotBeFittedDecidesForAll() {
+        var examples = planted(population(60)) { _ in (1, 1, 1) }
+        for learner in 0..<60 where learner % 5 != 2 {
+            for row in examples.range(learner) { examples.labels[row] = false }
+        }
+        let fitted = fitter(examples).fit(Array(0..<60), folds: fiveFolds, workers: Workers(count: 1))
+        #expect(!fitted.all.isFitted && fitted.byFold.allSatisfy { $0 == fitted.all })
     }
 
     @Test func labelsAllAlikeGetThePriorWeights() {
@@ -200,14 +219,14 @@ private func population(_ count: Int) -> [LearnerTraits] {
 
 @Suite struct BlendTrainerTests {
     /// Learners with ten or more courses follow NCF, the others GLMix; each model says noise about the rest.
-    private func group(_ learners: Int, courses: Int, glmixIsNoise: Bool = false) -> ValidationGroup {
+    private func group(_ learners: Int, courses: Int) -> ValidationGroup {
         let all = (0..<learners).map { traits(1 + $0 % 40, segment: -1) }
         let taste: @Sendable (Int, Int) -> Float = { noise(21, $0, $1) }
         let ncf = FunctionScorer(learnerCount: learners, courseCount: courses) { l, c in
             1 + l % 40 >= 10 ? 2 * taste(l, c) + noise(22, l, c) : 2 * noise(22, l, c)
         }
         let glmix = FunctionScorer(learnerCount: learners, courseCount: courses) { l, c in
-            1 + l % 40 < 10 && !glmixIsNoise ? 2 * taste(l, c) + noise(23, l, c) : 2 * noise(23, l, c)
+            1 + l % 40 < 10 ? 2 * taste(l, c) + noise(23, l, c) : 2 * noise(23, l, c)
         }
         let relevant = (0..<learners).map { l in
             Array((0..<courses).sorted { taste(l, $0) > taste(l, $1) }.prefix(3)).map { UInt32($0) }
@@ -245,11 +264,26 @@ private func population(_ count: Int) -> [LearnerTraits] {
         }
     }
 
+    /// NCF puts 0, 1, 2 … in this order for everybody, GLMix likes 4 to 99 at random and 0 to 3 not at all. 1 to 3 are
+    /// relevant. The rows hold each model's best course, so no hit: nothing is fitted, and the prior trusts the noise.
+    private func unfitted(_ learners: Int, ncf: @escaping @Sendable (Int, Int) -> Float = { _, c in Float(-c) })
+        -> (BlendTrainer, ValidationGroup)
+    {
+        var group = group(learners, courses: 100)
+        let glmix = FunctionScorer(learnerCount: learners, courseCount: 100) { l, c in c < 4 ? -9 : noise(23, l, c) }
+        group.scores = ModelScores(
+            ncf: FunctionScorer(learnerCount: learners, courseCount: 100, value: ncf), glmix: glmix,
+            courses: group.scores.courses, exclusions: group.scores.exclusions)
+        group.relevant = sets([[UInt32]](repeating: [1, 2, 3], count: learners))
+        let trainer = BlendTrainer(
+            settings: BlendSettings(priorWeights: [0.1, 5, 0.1]), segments: 0, candidates: 1, mostRecent: 0, seed: 1)
+        return (trainer, group)
+    }
+
     @Test func aBlendThatIsWorseGivesWay() throws {
-        // Nothing is fitted (too few learners are declared enough), and the prior trusts the noise.
-        let settings = BlendSettings(priorWeights: [0.1, 5, 0.1], leastLearners: 10_000)
-        let group = group(400, courses: 100, glmixIsNoise: true)
-        let outcome = trainer(settings).train(group, workers: Workers(count: 2))
+        let (trainer, group) = unfitted(30)
+        let outcome = trainer.train(group, workers: Workers(count: 2))
+        #expect(!outcome.isFitted.warm)
         let warm = try #require(outcome.warmGain)
         #expect(warm.against == .ncf && warm.gain.high < 0)
         #expect(outcome.model.warm.choice == .ncf)
@@ -258,16 +292,23 @@ private func population(_ count: Int) -> [LearnerTraits] {
         #expect(outcome.hits[.mixture] != outcome.hits[.ncf])
     }
 
+    // The same, one learner fewer: the documented prior weights, whatever these learners say.
+    @Test(arguments: [1, 29]) func tooFewLearnersDecideNothing(_ learners: Int) {
+        let (trainer, group) = unfitted(learners)
+        let outcome = trainer.train(group, workers: Workers(count: 2))
+        #expect(!outcome.isFitted.warm && outcome.warmGain == nil)
+        #expect(outcome.model.warm.choice == .blend)
+        let weights = outcome.model.weights(traits(5))
+        #expect(abs(weights.ncf - 0.1) < 1e-6 && abs(weights.glmix - 5) < 1e-5 && abs(weights.recent - 0.1) < 1e-6)
+        #expect(outcome.hits[.blend] == outcome.hits[.mixture] && outcome.hits[.blend] != outcome.hits[.ncf])
+    }
+
     @Test func aConstantModelNeverTakesOver() throws {
         // NCF says nothing about anybody: ties by course number happen to be right, and the prior trusts noise.
-        var group = group(400, courses: 100, glmixIsNoise: true)
-        group.scores = ModelScores(
-            ncf: FunctionScorer(learnerCount: 400, courseCount: 100) { _, _ in 0 }, glmix: group.scores.glmix,
-            courses: group.scores.courses, exclusions: group.scores.exclusions)
-        group.relevant = sets([[UInt32]](repeating: [0, 1, 2], count: 400))
-        let settings = BlendSettings(priorWeights: [0.1, 5, 0.1], leastLearners: 10_000)
-        let outcome = trainer(settings).train(group, workers: Workers(count: 2))
-        #expect(outcome.hits[.ncf]!.allSatisfy { $0.ndcg(at: 20) == 1 })
+        let (trainer, group) = unfitted(400) { _, _ in 0 }
+        let outcome = trainer.train(group, workers: Workers(count: 2))
+        #expect(outcome.hits[.ncf]!.allSatisfy { $0.ranks == [2, 3, 4] })
+        #expect(outcome.hits[.blend]!.allSatisfy { $0.ndcg(at: 20) == 0 })
         #expect(try #require(outcome.warmGain).against == .glmix)
         #expect(outcome.model.warm.choice == .blend)
     }
