@@ -179,7 +179,8 @@ clean: ## Remove build products (no run, no data)
 
 clean-run: ## Remove the run folder of RUN
 	@[ ! -e $(R) ] || [ -e $(R)/.lock ] || { echo 'lectern: error: $(R) is no run folder' >&2; exit 64; }
-	rm -rf $(R)
+	@[ ! -e $(R) ] || flock -n -E 75 $(R)/.lock rm -rf $(R) \
+	  || { echo 'lectern: error: $(R) is being worked on' >&2; exit 75; }
 
 .PHONY: help all setup build test status recommend inspect report history lint format docs clean clean-run
 .PHONY: backtest compare leak-check distributed-test torture torture-short torture-long fuzz test-tsan
@@ -213,8 +214,9 @@ prepared: $(if $(filter data/sample/logs,$(DATA)),data/sample/logs/courses.csv)
 	@$(BIN)/prepare-run --run $(R) --config '$(CONFIG)' --dataset data/$(DATASET)/dataset.yaml --data '$(DATA)' \
 	  $(if $(AS_OF),--as-of "$(AS_OF)") $(if $(SET),--set '$(SET)') $(if $(LOG_FORMAT),--log-format $(LOG_FORMAT))
 
+# Several runs may want it at once: who comes second finds it.
 data/sample/logs/courses.csv: $(BIN)/generate-logs
-	$(BIN)/generate-logs --out data/sample/logs
+	@flock data/sample sh -c '[ $@ -nt $< ] || exec $< --out data/sample/logs'
 
 # Phase 2: whatever is not up to date.
 dag: $(R)/metrics/manifest.json

@@ -1,8 +1,28 @@
 import Crypto
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 package enum Digest {
     /// SHA-256 as 64 lower-case hexadecimal digits.
     package static func sha256(_ bytes: [UInt8]) -> String { hex(SHA256.hash(data: bytes)) }
+
+    /// Of a file, read once in pieces.
+    package static func sha256(file path: String) throws -> String {
+        var digest = Running()
+        let descriptor = try FileSystem.open(path, O_RDONLY)
+        defer { close(descriptor) }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+        defer { buffer.deallocate() }
+        while true {
+            let got = read(descriptor, buffer.baseAddress!, buffer.count)
+            if got < 0 && errno == EINTR { continue }
+            if got < 0 { throw FileSystem.fail(path, "read") }
+            if got == 0 { return digest.finished() }
+            digest.add(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
+        }
+    }
 
     /// For what does not fit in memory.
     package struct Running {

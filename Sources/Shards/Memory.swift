@@ -20,8 +20,12 @@ package enum Memory {
     private static let resident: Int = min(
         sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)), groups.map(\.limit).min() ?? .max)
 
-    /// What the control groups leave, bytes; nil: none bounds this process.
-    package static var left: Int? { groups.compactMap(\.left).min() }
+    /// What the control groups and the limit on addresses leave, bytes; nil: none bounds this process. OpenBLAS takes 32 MiB
+    /// at a time, and where it gets none it asks for ever: addresses are at their end before.
+    package static var left: Int? {
+        let ofAddresses = addresses == .max ? nil : pages.map { addresses - $0[0] - (40 << 20) }
+        return (groups.compactMap(\.left) + [ofAddresses].compactMap { $0 }).min()
+    }
 
     /// What this process holds, bytes.
     package static var held: Int { pages?[1] ?? 0 }

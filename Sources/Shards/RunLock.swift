@@ -15,8 +15,11 @@ package struct RunLock: ~Copyable {
     package static let variable = "LECTERN_LOCK"
 
     /// - Parameter underLauncher: whether the lock may be held by the make above a launcher.
+    /// - Parameter patience: seconds to wait for another process to be done; `waiting` is called once before.
     /// - Throws: `.locked` if another process works on the run.
-    package init(run: String, underLauncher: Bool = false) throws {
+    package init(
+        run: String, underLauncher: Bool = false, patience: Int = 0, waiting: () -> Void = {}
+    ) throws {
         let path = run + "/.lock"
         guard try FileSystem.entry(run)?.isFolder == true else {
             throw LecternError.missing("\(run): no such run folder; make all creates it (or name another with --run)")
@@ -26,7 +29,15 @@ package struct RunLock: ~Copyable {
             return
         }
         let opened = try FileSystem.open(path, O_RDWR | O_CREAT, to: "create", creating: true)
-        if flock(opened, LOCK_EX | LOCK_NB) != 0 {
+        var isLocked = flock(opened, LOCK_EX | LOCK_NB) == 0
+        if !isLocked && errno == EWOULDBLOCK && patience > 0 {
+            waiting()
+            for _ in 0..<10 * patience where !isLocked {
+                usleep(100_000)
+                isLocked = flock(opened, LOCK_EX | LOCK_NB) == 0
+            }
+        }
+        if !isLocked {
             let code = errno
             close(opened)
             errno = code

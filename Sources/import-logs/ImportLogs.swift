@@ -47,18 +47,23 @@ struct ImportLogs: ParsableCommand {
             // Every rank reads all files; what is dealt is the writing.
             let spillFolder = stage.output.partialPath + "/spill-\(stage.ranks.rank)"
             try FileSystem.createFolder(spillFolder)
-            let dataset = stage.slice.value("dataset").jsonBytes()
-            let mapping = try DatasetMapping(
-                yaml: String(decoding: dataset, as: UTF8.self), file: "config/import-logs.json")
-            let cache = importCache(stage, dataset)
+            let dataset = stage.slice.text("dataset")
+            let mapping = try DatasetMapping(yaml: dataset, file: "config/import-logs.json")
+            let cache = importCache(stage, Array(dataset.utf8))
             let inputs = try InputList.read(run: stage.run)
             try stage.requireMemory(recordBytes(inputs))
+            let before = inputs.map { FileSystem.status($0.path)?.modified }
             var logs = try stage.step("open files") {
                 try LogImport(mapping, inputs: inputs, settings(stage, spillFolder, cache), stage.workers)
             }
             try stage.step("read") {
                 let progress = stage.progress("read", total: logs.fileCount, unit: "files")
                 try logs.read { progress.advance() }
+            }
+            for (input, time) in zip(inputs, before) where FileSystem.status(input.path)?.modified != time {
+                throw LecternError.data(
+                    "\(input.path): changed while it was read; deliver log files whole (write elsewhere, then rename), and "
+                        + "run again")
             }
             if let cache { stage.say("\(cache.hitCount) of \(logs.fileCount) files were parsed before") }
             let cut = try stage.step("cut") { try logs.cut() }

@@ -77,6 +77,8 @@ struct Prepare: ParsableCommand {
                 "\(dataset): no such dataset file; DATASET is one of \(names.joined(separator: ", ")), or write this file "
                     + "(docs/datasets.md)")
         }
+        // Refuses what aliases multiply, before anything looks at all values.
+        _ = try Configuration.compose(text(dataset), file: dataset)
         return try DatasetMapping(yaml: text(dataset), file: dataset)
     }
 
@@ -144,13 +146,14 @@ struct Prepare: ParsableCommand {
         return .text(try Manifest.read(stageFolder: folder).digest)
     }
 
-    /// The dataset file without its recommendations: those are in the slices they concern.
+    /// The dataset file without its recommendations: those are in the slices they concern. As YAML with its scalars as they
+    /// are written: as a value, `NULL`, `no` or 007 would be another text.
     private func datasetDocument() throws -> Value {
-        guard let node = try Configuration.compose(text(dataset), file: dataset), case .map(var document) = Value(node)
-        else { throw LecternError.configuration("\(dataset): expected a mapping") }
-        document["pipeline"] = nil
-        document["backtest"] = nil
-        return .map(document)
+        guard let document = try Configuration.compose(text(dataset), file: dataset)?.mapping else {
+            throw LecternError.configuration("\(dataset): expected a mapping")
+        }
+        let kept = document.filter { !["pipeline", "backtest"].contains($0.key.string) }.map { ($0.key, $0.value) }
+        return .text(try Yams.serialize(node: Node(kept)))
     }
 
     /// One line per file: table, path, bytes, modification time. A new or touched log file shows here.
@@ -181,7 +184,10 @@ struct Prepare: ParsableCommand {
     }
 
     private func dateBack(_ path: String) throws {
-        if try FileSystem.entry(path) != nil { try FileSystem.setModified(path, seconds: 0) }
+        if try FileSystem.entry(path) == nil { return }
+        // A new file: the old one may be linked from elsewhere (what is published, a copy of the run).
+        try FileSystem.replace(path, with: FileSystem.read(path))
+        try FileSystem.setModified(path, seconds: 0)
     }
 
     /// Removes the manifest of a stage with a missing or resized file, so that make rebuilds it.

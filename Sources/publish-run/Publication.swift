@@ -15,7 +15,8 @@ struct Publication {
     private static let whole: Set<StageName> = [.exportTopK, .evaluate, .trainNCF, .trainGLMix]
 
     func write(to shelf: Shelf, now: PublishedLists, difference: ListDifference?) throws {
-        if try FileSystem.entry(shelf.path(inputs.publicationName)) != nil { return }
+        // One that served before: what differed from the lists before it then is not what differs now.
+        try shelf.remove(inputs.publicationName)
         do {
             try fill(shelf.begin(inputs.publicationName), now, difference)
             try shelf.finish(inputs.publicationName)
@@ -45,6 +46,10 @@ struct Publication {
                     throw LecternError.data(
                         "\(source)/\(name): missing or not of the size its manifest says; run make all")
                 }
+                if try !Self.isAsWritten("\(source)/\(name)", file) {
+                    throw LecternError.data(
+                        "\(source)/\(name): damaged; made anew by: \(stage.rebuilding(run: inputs.run))")
+                }
                 try Shelf.link("\(source)/\(name)", "\(target)/\(name)")
             }
         }
@@ -54,6 +59,12 @@ struct Publication {
             }
         }
         try Shelf.link("\(source)/\(Manifest.fileName)", "\(target)/\(Manifest.fileName)")
+    }
+
+    /// Shards have the digest of what is packed in them, and a checksum of their bytes.
+    private static func isAsWritten(_ path: String, _ file: Manifest.File) throws -> Bool {
+        if let checksum = file.crc32 { return Gzip.checksum(try FileSystem.read(path)) == checksum }
+        return try Digest.sha256(file: path) == file.sha256
     }
 
     private func linkAll(_ source: String, _ name: String, into folder: String) throws {

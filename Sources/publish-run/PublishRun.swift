@@ -33,7 +33,10 @@ struct PublishRun: ParsableCommand {
             let workers = Workers(count: options.threads ?? 1)
             let inputs = try PublicationInputs(options)
             let shelf = try Shelf(run: options.run, log: log)
-            let outLock = try RunLock(run: shelf.out)
+            // Another run's publication takes a moment: no reason to lose a night's work.
+            let outLock = try RunLock(run: shelf.out, patience: 600) {
+                log.info("\(shelf.out): another run publishes; waiting for it")
+            }
             try shelf.tidy()
             if gatesOnly {
                 try record(inputs, shelf, log)

@@ -103,9 +103,15 @@ struct Shelf {
         let current = try currentName()
         for name in newest.dropFirst(keep) where name != current {
             log.info("removing \(path(name)), older than the newest \(keep)")
-            try FileSystem.rename(path(name), path(name) + ".partial")
-            try FileSystem.removeAll(path(name) + ".partial")
+            try remove(name)
         }
+    }
+
+    /// Removes a publication that does not serve.
+    func remove(_ name: String) throws {
+        if try FileSystem.entry(path(name)) == nil { return }
+        try FileSystem.rename(path(name), path(name) + ".partial")
+        try FileSystem.removeAll(path(name) + ".partial")
     }
 
     /// A hard link; a copy where the target lies on another file system.

@@ -106,6 +106,18 @@ private func compare(
         #expect(try compare(cached, files(watchesA, nil)) == 2, "a withdrawn file")
     }
 
+    /// The folder may be a disk that others use: what is no entry stays, however little room there is.
+    @Test func whatIsNoEntryStays() throws {
+        let cached = Cached()
+        try compare(cached, files())
+        for name in ["thesis", "other.partial", "import-x"] {
+            try FileSystem.createFolder("\(cached.folder.path)/\(name)")
+            try FileSystem.write([1], to: "\(cached.folder.path)/\(name)/file")
+        }
+        cached.cache(limit: 0).prune()
+        #expect(try FileSystem.list(cached.folder.path).sorted() == ["import-x", "other.partial", "thesis"])
+    }
+
     /// The catalogue and T are no part of an entry.
     @Test func catalogueAndTMayChange() throws {
         let cached = Cached()
@@ -175,7 +187,8 @@ private func compare(
     /// A folder that somebody still writes stays; one whose writer is gone goes with the next import.
     @Test func whatWritersLeaveBehindGoes() throws {
         let cached = Cached()
-        let (left, busy) = (cached.folder.path + "/one.left.partial", cached.folder.path + "/two.busy.partial")
+        let key = cached.folder.path + "/" + String(repeating: "0", count: 64)
+        let (left, busy) = (key + ".left.partial", key + ".busy.partial")
         for folder in [left, busy] {
             try FileSystem.createFolder(folder)
             try FileSystem.write([1], to: folder + "/rows.safetensors.gz")

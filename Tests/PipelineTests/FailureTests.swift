@@ -18,6 +18,36 @@ import Testing
         for word in words { #expect(outcome.complaints.first?.contains(word) == true, "\(word): \(outcome.errors)") }
     }
 
+    /// Texts that YAML would type: what the dataset file says is what import-logs reads.
+    @Test func textsOfTheDatasetFileStayAsTheyAreWritten() throws {
+        let folder = NSTemporaryDirectory() + "lectern-\(UUID().uuidString)"
+        try FileSystem.createFolder(folder)
+        defer { try? FileSystem.removeAll(folder) }
+        func put(_ text: String, _ name: String) throws {
+            try FileSystem.write(Array(text.utf8), to: "\(folder)/\(name)")
+        }
+        try put(
+            """
+            about: a test
+            null_marks: [NULL, 007, no]
+            watches: {files: w.csv, columns: {learner_id: l, course_id: c, started_at: t}}
+            learners: {files: l.csv, columns: {learner_id: l, segment: s}}
+
+            """, "dataset.yaml")
+        try put("l,c,t\na,x,2024-01-01\nb,x,2024-01-02\n", "w.csv")
+        try put("l,s\na,NULL\nb,7\n", "l.csv")
+        let run = folder + "/run"
+        let prepared = try tool(
+            "prepare-run", "--run", run, "--config", root + "/pipeline.yaml", "--dataset", folder + "/dataset.yaml",
+            "--data", folder)
+        #expect(prepared.code == 0, "\(prepared.errors)")
+        let done = try tool("import-logs", "--run", run)
+        #expect(done.code == 0, "\(done.errors)")
+        let segments = try Shard(contentsOf: run + "/logs/dictionary-learners.segment.safetensors.gz").strings("value")
+            .strings
+        #expect(segments == ["7"])
+    }
+
     @Test func brokenConfiguration() throws {
         let place = try Workplace()
         defer { place.remove() }

@@ -171,6 +171,31 @@ import Testing
         }
     }
 
+    /// A, B, A: the difference is to B, not what it was when A was published first.
+    @Test func whatServedBeforeIsComparedAnew() throws {
+        try withFolder { folder in
+            var other = PublishFixture()
+            other.lists["l2"] = ["d", "e", "c"]
+            for fixture in [PublishFixture(), other, PublishFixture()] {
+                #expect(try publish(folder, fixture).code == 0)
+            }
+            let delta = "\(folder)/\(try current(folder))/delta"
+            #expect(try lines(delta + "/changed-00000-of-00001.jsonl.gz").count == 1)
+        }
+    }
+
+    /// Nothing reads metrics/ on the way: a bit of it shows all the same.
+    @Test func damagedFilesAreNotPublished() throws {
+        try withFolder { folder in
+            try PublishFixture().write("\(folder)/latest")
+            let path = "\(folder)/latest/metrics/table.txt"
+            try FileSystem.write(Array("A table\n".utf8), to: path)
+            let outcome = try tool("publish-run", "--run", "\(folder)/latest")
+            #expect(outcome.code == 65 && outcome.errors.contains("\(path): damaged; made anew by: make evaluate"))
+            #expect(try FileSystem.entry(folder + "/current") == nil)
+        }
+    }
+
     @Test func onlyTheNewestStay() throws {
         try withFolder { folder in
             var fixture = PublishFixture()

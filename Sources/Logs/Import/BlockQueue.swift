@@ -61,7 +61,7 @@ final class BlockQueue: Sendable {
     }
 
     private func store(_ pieces: [EventRecording], _ file: InputFile, _ state: ParsingState) {
-        cache?.store(CachedEvents(pieces, file.table, state), as: keys[file.number]!)
+        cache?.store(CachedEvents(pieces, file.table, state), as: keys[file.number]!, of: file.path)
     }
 
     private func takeCached() -> InputFile? { waiting.withLock { $0.cached.popLast() } }

@@ -84,6 +84,7 @@ final class CourseParser {
             if field.count > 0 {
                 guard let value = field.number, value.isFinite else { return .notANumber("duration_seconds", field) }
                 if value < 0 { return .negative("duration_seconds", field) }
+                if value * duration.scale > RowFault.mostSeconds { return .tooLarge("duration_seconds", field) }
                 // A duration of nothing is one that nobody entered.
                 row.duration = value == 0 ? .nan : value * duration.scale
             }

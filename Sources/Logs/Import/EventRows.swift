@@ -195,6 +195,7 @@ extension ParsingThread {
         if field.count == 0 { return nil }
         guard let value = field.number, value.isFinite else { return .notANumber("watched_seconds", field) }
         if value < 0 { return .negative("watched_seconds", field) }
+        if value * scale > RowFault.mostSeconds { return .tooLarge("watched_seconds", field) }
         // + 0 turns −0 into 0, so that equal times have equal bytes.
         out = value * scale + 0
         return nil

@@ -17,11 +17,13 @@ package final class ImportCache: Sendable {
     private let mapping: String
     private let warn: @Sendable (String) -> Void
     private let hits = Atomic<Int>(0)
+    /// Files as they were when their keys were made.
+    private let seen = Mutex<[String: Int64]>([:])
     /// Files that were taken from the cache so far.
     package var hitCount: Int { hits.load(ordering: .relaxed) }
 
-    /// Changes with what an entry means.
-    private static let version = "1"
+    /// Changes with what an entry means, and with how rows are parsed.
+    private static let version = "2"
     private static let names = ["rows", "learners", "courses", "channels", "kinds", "rejects"]
 
     /// - Parameters:
@@ -35,21 +37,9 @@ package final class ImportCache: Sendable {
 
     /// Names the entry of a file: reads it once, at the speed of SHA-256.
     func key(of path: String, table: String) throws -> String {
-        var digest = Digest.Running()
-        let descriptor = try FileSystem.open(path, O_RDONLY)
-        defer { close(descriptor) }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
-        defer { buffer.deallocate() }
-        while true {
-            let got = read(descriptor, buffer.baseAddress!, buffer.count)
-            if got < 0 && errno == EINTR { continue }
-            guard got >= 0 else {
-                throw LecternError(.ioError, "\(path): cannot read: \(String(cString: strerror(errno)))")
-            }
-            if got == 0 { break }
-            digest.add(UnsafeRawBufferPointer(rebasing: buffer[0..<got]))
-        }
-        return Digest.sha256(Array("\(Self.version)\n\(table)\n\(mapping)\n\(digest.finished())".utf8))
+        seen.withLock { $0[path] = FileSystem.status(path)?.modified }
+        let digest = try Digest.sha256(file: path)
+        return Digest.sha256(Array("\(Self.version)\n\(table)\n\(mapping)\n\(digest)".utf8))
     }
 
     private func path(_ key: String) -> String { "\(folder)/\(key)" }
@@ -76,7 +66,9 @@ package final class ImportCache: Sendable {
         }
     }
 
-    func store(_ events: CachedEvents, as key: String) {
+    /// - Parameter source: the file. Where it has changed since its key was made, its rows may be others than the key's.
+    func store(_ events: CachedEvents, as key: String, of source: String) {
+        if seen.withLock({ $0[source] }) != FileSystem.status(source)?.modified { return }
         // Two inputs may have the same bytes, and two processes the same number on two hosts.
         let partial = "\(path(key)).\(UUID().uuidString).partial"
         do {
@@ -101,10 +93,11 @@ package final class ImportCache: Sendable {
     }
 
     /// Removes what processes that are gone left half-written, and the least recently used entries beyond the limit.
-    func prune() {
+    package func prune() {
         guard let names = try? FileSystem.list(folder) else { return }
         var entries: [(path: String, bytes: Int, used: Int64)] = []
-        for name in names {
+        // The folder may be a disk on which others keep theirs: nothing but entries is touched.
+        for name in names where Self.isEntry(name.prefix { $0 != "." }) {
             guard let (_, used) = FileSystem.status(path(name)) else { continue }
             if name.hasSuffix(".partial") {
                 if isAbandoned(path(name)) { try? FileSystem.removeAll(path(name)) }
@@ -120,6 +113,11 @@ package final class ImportCache: Sendable {
             try? FileSystem.removeAll(entry.path)
             total -= entry.bytes
         }
+    }
+
+    /// A key: 64 hexadecimal digits.
+    private static func isEntry(_ name: Substring) -> Bool {
+        name.utf8.count == 64 && name.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
     /// Whether nobody writes there any more.

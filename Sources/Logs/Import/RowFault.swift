@@ -9,6 +9,7 @@ enum RowFault {
     case outsideTime(String, Field)
     case notANumber(String, Field)
     case negative(String, Field)
+    case tooLarge(String, Field)
     case notAList(String, Field)
     case unknownCourse(Field)
     case noLabel(Field)
@@ -17,6 +18,8 @@ enum RowFault {
 
     /// Ids longer than this are a sign of a wrong column.
     static let longestId = 1_000
+    /// So are more seconds than these, some thirty years.
+    static let mostSeconds = 1e9
 
     var reason: String {
         switch self {
@@ -29,6 +32,7 @@ enum RowFault {
         case .outsideTime(let column, let field): "\(column) is not within 1990 to 2100: \(Self.shown(field))"
         case .notANumber(let column, let field): "\(column) is no number: \(Self.shown(field))"
         case .negative(let column, let field): "\(column) is negative: \(Self.shown(field))"
+        case .tooLarge(let column, let field): "\(column) is more than 1e9 seconds: \(Self.shown(field))"
         case .notAList(let column, let field): "\(column) is no list: \(Self.shown(field))"
         case .unknownCourse(let field): "course is not in the catalogue: \(Self.shown(field))"
         case .noLabel(let field): "label: no rule for \(Self.shown(field))"
