@@ -1,6 +1,14 @@
 import Foundation
 import Shards
 
+extension StageName {
+    /// Whether publish-run takes a file of the stage's manifest: of stages that serve or explain all but training rows, of
+    /// the others none (of the blend two that it names).
+    package func isPublished(_ file: String) -> Bool {
+        [.exportTopK, .evaluate, .trainNCF, .trainGLMix].contains(self) && !file.contains("examples")
+    }
+}
+
 /// What make can do about damage.
 extension StageName {
     /// `make <stage> OUT=… RUN=… && make run …`, which makes a stage's output and all that rests on it anew.

@@ -88,8 +88,9 @@ struct RunFolder {
         if !FileSystem.isFolder(self.path) {
             throw LecternError.missing("\(path): no such run folder; make all creates it")
         }
+        isPublication = !FileSystem.isFolder(self.path + "/config") && FileSystem.isFolder(self.path + "/delta")
     }
 
     /// Not a run but what was published of one: hard links to some of its files, and the difference to the one before.
-    var isPublication: Bool { !FileSystem.isFolder(path + "/config") && FileSystem.isFolder(path + "/delta") }
+    let isPublication: Bool
 }

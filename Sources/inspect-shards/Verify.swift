@@ -114,7 +114,7 @@ struct Verification {
     ) throws {
         // Of a run publish-run takes what serves and explains: the rest is not missed there.
         let names = manifest.outputs.keys.sorted().filter {
-            !run.isPublication || FileSystem.exists("\(folder)/\($0)") || Self.isPublished(stage, $0)
+            !run.isPublication || stage.isPublished($0) || FileSystem.exists("\(folder)/\($0)")
         }
         files += names.count
         let problems = workers.map(names.count) { i in
@@ -160,11 +160,6 @@ struct Verification {
             let stage = StageName(folder: String(base))
             add(stage, "\(run.path)/\(name)", "left by a killed run; make run removes it")
         }
-    }
-
-    /// Whether a publication without this file is damaged (`Publication.whole`).
-    private static func isPublished(_ stage: StageName, _ name: String) -> Bool {
-        [.exportTopK, .evaluate, .trainNCF, .trainGLMix].contains(stage) && !name.contains("examples")
     }
 
     /// Files that may lie in a stage folder without being listed (spec of manifests: they are exempt from equality).

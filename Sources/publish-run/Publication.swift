@@ -11,9 +11,6 @@ struct Publication {
 
     init(_ inputs: PublicationInputs, _ gates: Gates) { (self.inputs, self.gates) = (inputs, gates) }
 
-    /// Folders that are taken whole, but for training rows; of the others only the manifest.
-    private static let whole: Set<StageName> = [.exportTopK, .evaluate, .trainNCF, .trainGLMix]
-
     func write(to shelf: Shelf, now: PublishedLists, difference: ListDifference?) throws {
         // One that served before: what differed from the lists before it then is not what differs now.
         try shelf.remove(inputs.publicationName)
@@ -40,18 +37,16 @@ struct Publication {
         let source = "\(inputs.run)/\(stage.folder)"
         let target = "\(folder)/\(stage.folder)"
         let (manifest, _) = try Manifest.read(stageFolder: source)
-        if Self.whole.contains(stage) {
-            for (name, file) in manifest.outputs.sorted(by: { $0.key < $1.key }) where !name.contains("examples") {
-                guard try FileSystem.entry("\(source)/\(name)")?.bytes == file.bytes else {
-                    throw LecternError.data(
-                        "\(source)/\(name): missing or not of the size its manifest says; run make all")
-                }
-                if try !Self.isAsWritten("\(source)/\(name)", file) {
-                    throw LecternError.data(
-                        "\(source)/\(name): damaged; made anew by: \(stage.rebuilding(run: inputs.run))")
-                }
-                try Shelf.link("\(source)/\(name)", "\(target)/\(name)")
+        for (name, file) in manifest.outputs.sorted(by: { $0.key < $1.key }) where stage.isPublished(name) {
+            guard try FileSystem.entry("\(source)/\(name)")?.bytes == file.bytes else {
+                throw LecternError.data(
+                    "\(source)/\(name): missing or not of the size its manifest says; run make all")
             }
+            if try !Self.isAsWritten("\(source)/\(name)", file) {
+                throw LecternError.data(
+                    "\(source)/\(name): damaged; made anew by: \(stage.rebuilding(run: inputs.run))")
+            }
+            try Shelf.link("\(source)/\(name)", "\(target)/\(name)")
         }
         if stage == .blend {
             for name in [BlendedShards.weights, BlendedShards.validation] {
