@@ -1,10 +1,9 @@
 import LinearAlgebra
 import Platform
 
-/// Moments of every course before a day, decayed with half-lives, and those of the last days.
+/// Moments of every course before a day, decayed with half-lives.
 enum DecayedCounts {
-    /// Visits the counts of each asked day, row-major, valid during the call: `halfLives.count × courses`, and with a
-    /// window one row more, the moments of so many days before the day.
+    /// Visits the counts of each asked day, `halfLives.count × courses`, row-major, valid during the call.
     ///
     /// One pass over all days in order, decaying from event day to event day, so that a day's counts are the same
     /// whatever other days are asked for. O(days × courses).
@@ -12,14 +11,13 @@ enum DecayedCounts {
     ///   - days: ascending.
     ///   - halfLives: in days.
     static func forEachDay(
-        _ activity: CourseActivity, _ days: [Int32], halfLives: [Double], window: Int32? = nil,
+        _ activity: CourseActivity, _ days: [Int32], halfLives: [Double],
         _ body: (Int, UnsafePointer<Double>) -> Void
     ) {
         let courses = activity.courseCount
-        let decayed = halfLives.count * courses
-        let state = Buffer<Double>(decayed, zero: 0)
-        let counts = Buffer<Double>(decayed + (window == nil ? 0 : courses), zero: 0)
-        var (last, next, oldest): (Int32, Int, Int) = (activity.days.first ?? 0, 0, 0)
+        let state = Buffer<Double>(halfLives.count * courses, zero: 0)
+        let counts = Buffer<Double>(halfLives.count * courses, zero: 0)
+        var (last, next): (Int32, Int) = (activity.days.first ?? 0, 0)
         for (index, day) in days.enumerated() {
             while next < activity.days.count && activity.days[next] < day {
                 decay(state, halfLives, courses, by: activity.days[next] - last)
@@ -27,15 +25,8 @@ enum DecayedCounts {
                 for at in activity.offsets[next]..<activity.offsets[next + 1] {
                     let (course, count) = (Int(activity.courses[at]), Double(activity.counts[at]))
                     for h in halfLives.indices { state.start[h * courses + course] += count }
-                    if window != nil { counts.start[decayed + course] += count }
                 }
                 next += 1
-            }
-            while let window, oldest < next, activity.days[oldest] < day - window {
-                for at in activity.offsets[oldest]..<activity.offsets[oldest + 1] {
-                    counts.start[decayed + Int(activity.courses[at])] -= Double(activity.counts[at])
-                }
-                oldest += 1
             }
             for (h, halfLife) in halfLives.enumerated() {
                 let factor = self.factor(halfLife, max(0, day - last))

@@ -39,15 +39,23 @@ package final class NCFAtTime: Sendable {
 
     /// - Parameters:
     ///   - snapshot: the newest at or before `time`.
-    ///   - activity: of all learners; only days before `time`'s count.
+    ///   - activity, moments: of all learners; only days before `time`'s count.
     package convenience init(
-        model: NCFModel, snapshot: CoWatchSnapshot?, activity: CourseActivity, time: Int64, history: Int64,
-        workers: Workers
+        model: NCFModel, snapshot: CoWatchSnapshot?, activity: CourseActivity, moments: [Moments], time: Int64,
+        history: Int64, workers: Workers
+    ) {
+        let trend = TrendTable(
+            activity: activity, moments: moments, days: [CourseActivity.day(time)], weights: model.linear)
+        self.init(model: model, snapshot: snapshot, trend: trend, time: time, history: history, workers: workers)
+    }
+
+    /// - Parameter trend: by the model's weights, with `time`'s day.
+    convenience init(
+        model: NCFModel, snapshot: CoWatchSnapshot?, trend: TrendTable, time: Int64, history: Int64, workers: Workers
     ) {
         precondition(snapshot.map { $0.time <= time } ?? true, "a snapshot from the future")
-        let table = TrendTable(activity: activity, days: [CourseActivity.day(time)], weights: model.linear)
         func row(_ empty: Bool) -> [Float] {
-            Array(UnsafeBufferPointer(start: table.row(at: time, emptyContext: empty), count: activity.courseCount))
+            Array(UnsafeBufferPointer(start: trend.row(at: time, emptyContext: empty), count: trend.courseCount))
         }
         self.init(
             model: model, towers: TowersAtTime(model.towers, snapshot: snapshot, workers: workers),

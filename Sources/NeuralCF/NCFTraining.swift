@@ -155,7 +155,9 @@ package struct NCFTraining {
                 courseCount: training.data.courseCount, parameters: training.parameters, decay: linear.decay)
             if let earlier, let start = training.start { towers.begin(from: earlier, earlier: start.earlier) }
             let table = TrendTable(
-                activity: training.data.activity, days: source.cutDays(), weights: linear, workers: training.workers)
+                activity: training.data.activity, moments: training.data.shards, days: source.cutDays(),
+                weights: linear,
+                workers: training.workers)
             // Random cuts hide pairs that the wide matrix has counted: it would be trusted too much.
             let below = source.parameters.examples == .random ? linear.withoutWide : linear
             trainer = TowerTrainer(

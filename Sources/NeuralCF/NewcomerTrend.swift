@@ -6,17 +6,14 @@ import Platform
 ///     trend(c, τ) = log(1 + M·Σ_k π_k·n_k(c) / N_k)
 ///
 /// n_k are moments of a course before τ's day, decayed with half-lives of 15, 90 and 365 days, or those of the last 28
-/// days; N_k their sums over courses. M = N_90·28·ln 2/90 is what 28 days of a steady flow would have, so that scores have
-/// the scale of the other trend. A list without moments adds nothing. Only the order of courses matters to a newcomer, and
-/// it is that of the mixture.
+/// days, each learner's moments counted as their square root (`LearnerCounts`); N_k their sums over courses. M is what 28
+/// days of a steady flow of moments would have, by the half-life of 90 days, so that scores have the scale of the other
+/// trend. A list without moments adds nothing. Only the order of courses matters to a newcomer, and it is that of the
+/// mixture.
 package enum NewcomerTrend {
-    /// Days.
-    package static let halfLives: [Double] = [15, 90, 365]
-    /// Days; the last list.
-    package static let window: Int32 = 28
-    package static var listCount: Int { halfLives.count + 1 }
+    package static var listCount: Int { LearnerCounts.listCount }
     package static let evenShares = [Double](repeating: 1 / Double(listCount), count: listCount)
-    /// Row of the half-life that M is made from.
+    /// The half-life that M is made from.
     private static let steady = 1
 
     /// The lists as of one day, valid during the visit.
@@ -26,6 +23,8 @@ package enum NewcomerTrend {
         let counts: UnsafePointer<Double>
         /// N_k.
         let totals: [Double]
+        /// M.
+        let scale: Double
 
         /// n_k(c) / N_k.
         @inline(__always)
@@ -34,28 +33,31 @@ package enum NewcomerTrend {
         }
 
         func scores(_ shares: [Double], into out: UnsafeMutablePointer<Float>) {
-            let moments = totals[steady] * Double(window) * 0.6931471805599453 / halfLives[steady]
             for course in 0..<courses {
                 var sum = 0.0
                 for list in 0..<listCount { sum += shares[list] * probability(list, course) }
-                out[course] = Float(Scalar.log(1 + moments * sum))
+                out[course] = Float(Scalar.log(1 + scale * sum))
             }
         }
     }
 
     /// - Parameters:
+    ///   - activity: of the shards.
     ///   - days: ascending.
     ///   - visited: of these days.
     static func forEachDay(
-        _ activity: CourseActivity, _ days: [Int32], visited: Range<Int>? = nil, _ body: (Int, Lists) -> Void
+        _ activity: CourseActivity, _ shards: [Moments], _ days: [Int32], visited: Range<Int>? = nil,
+        _ body: (Int, Lists) -> Void
     ) {
+        guard let last = days.last else { return }
         let courses = activity.courseCount
-        DecayedCounts.forEachDay(activity, days, halfLives: halfLives, window: window) { index, counts in
+        let perDay = Double(LearnerCounts.window) * 0.6931471805599453 / LearnerCounts.halfLives[steady]
+        LearnerCounts(activity, shards, before: last).forEachDay(days) { index, counts, moments in
             if let visited, !visited.contains(index) { return }
             let totals = (0..<listCount).map { list in
                 (list * courses..<(list + 1) * courses).reduce(0) { $0 + counts[$1] }
             }
-            body(index, Lists(courses: courses, counts: counts, totals: totals))
+            body(index, Lists(courses: courses, counts: counts, totals: totals, scale: moments[steady] * perDay))
         }
     }
 }

@@ -31,9 +31,13 @@ package struct TrendTable: Sendable {
     private let empty: FloatBuffer
     private let other: FloatBuffer
 
-    /// - Parameter workers: whose ranks share the days.
+    /// - Parameters:
+    ///   - activity: of the moments.
+    ///   - moments: of every shard.
+    ///   - workers: whose ranks share the days.
     package init(
-        activity: CourseActivity, days: Set<Int32>, weights: LinearPart, workers: Workers = Workers(count: 1)
+        activity: CourseActivity, moments: [Moments], days: Set<Int32>, weights: LinearPart,
+        workers: Workers = Workers(count: 1)
     ) {
         let (sorted, courses) = (days.sorted(), activity.courseCount)
         let (empty, other) = (FloatBuffer(sorted.count * courses), FloatBuffer(sorted.count * courses))
@@ -45,8 +49,10 @@ package struct TrendTable: Sendable {
                 other.start[index * courses + c] = Float(sum)
             }
         }
-        NewcomerTrend.forEachDay(activity, sorted, visited: own) { index, lists in
-            lists.scores(weights.newcomerShares, into: empty.start + index * courses)
+        if weights.newcomerShares.contains(where: { $0 != 0 }) {
+            NewcomerTrend.forEachDay(activity, moments, sorted, visited: own) { index, lists in
+                lists.scores(weights.newcomerShares, into: empty.start + index * courses)
+            }
         }
         for scores in [empty, other] { workers.share(scores.start, items: sorted.count) { $0 * courses } }
         (self.days, courseCount, self.empty, self.other) = (sorted, courses, empty, other)

@@ -56,6 +56,8 @@ struct Validation {
     /// NDCG of each warm learner at epoch 0.
     private var baseline: [Double] = []
     private var coldQuality = (ndcg: 0.0, recall: 0.0)
+    /// Of t_v; the linear part does not change from epoch to epoch.
+    private var trend: TrendTable?
 
     var warmCount: Int { warm.count }
     var coldCount: Int { cold.count }
@@ -92,6 +94,8 @@ struct Validation {
 
     /// Epoch 0: trend and wide alone (or the untrained towers where they are not guarded).
     mutating func measureBaseline(_ model: NCFModel) -> EpochQuality {
+        trend = TrendTable(
+            activity: data.activity, moments: data.shards, days: [CourseActivity.day(time)], weights: model.linear)
         let at = atTime(model)
         coldQuality = measureCold(at)
         let point = GridPoint(alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
@@ -102,6 +106,7 @@ struct Validation {
 
     /// Chooses α and γ's factor for a model whose towers have just been trained: those of the highest NDCG. (By loss,
     /// towers that rank clearly better were refused: see docs/ncf.md.)
+    /// - Precondition: `measureBaseline` was called.
     func measure(_ model: NCFModel) -> EpochQuality {
         let at = atTime(model)
         let isBeside = parameters.examples == .random
@@ -159,8 +164,8 @@ struct Validation {
         var full = model
         (full.alpha, full.gammaFactor) = (1, 1)
         return NCFAtTime(
-            model: full, snapshot: data.snapshot(at: time).map { data.snapshots[$0] }, activity: data.activity,
-            time: time, history: history, workers: workers)
+            model: full, snapshot: data.snapshot(at: time).map { data.snapshots[$0] }, trend: trend!, time: time,
+            history: history, workers: workers)
     }
 
     private struct GridPoint {

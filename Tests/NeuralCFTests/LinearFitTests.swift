@@ -19,7 +19,8 @@ import Testing
             let towers = Towers(courseCount: 2, parameters: smallParameters(), decay: .init(age: 0, position: 0))
             return NCFAtTime(
                 model: NCFModel(linear: weights, towers: towers, alpha: 0, gammaFactor: 1),
-                snapshot: CoWatchSnapshot(time: 0, similarity: identity, wide: .none), activity: activity, time: time,
+                snapshot: CoWatchSnapshot(time: 0, similarity: identity, wide: .none), activity: activity,
+                moments: [moments], time: time,
                 history: 100 * day, workers: Workers(count: 1))
         }
         let at = features(10 * day + 200)  // day 10: one week after day 3, its own day not counted

@@ -45,7 +45,8 @@ import Testing
         let model = NCFModel(linear: linearPart, towers: towers, alpha: alpha, gammaFactor: factor)
         let workers = Workers(count: 2)
         let at = NCFAtTime(
-            model: model, snapshot: data.snapshots.last!, activity: data.activity, time: fixture.windows.asOf,
+            model: model, snapshot: data.snapshots.last!, activity: data.activity, moments: data.shards,
+            time: fixture.windows.asOf,
             history: fixture.windows.history, workers: workers)
         var moments = data.shards[0]
         moments.offsets.append(moments.courses.count)
@@ -110,6 +111,7 @@ import Testing
             let model = NCFModel(linear: linearPart, towers: trainer.towers, alpha: 1, gammaFactor: 1)
             let at = NCFAtTime(
                 model: model, snapshot: data.snapshots[Int(step.snapshot)], activity: data.activity,
+                moments: data.shards,
                 time: example.cut, history: fixture.windows.history, workers: workers)
             let moments = data.shards[Int(example.shard)]
             let computed = NCFScorer(at, moments: moments, workers: workers)

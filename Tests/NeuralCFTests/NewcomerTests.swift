@@ -76,10 +76,17 @@ import Testing
     private func objective(_ shares: [Double], _ data: NCFData, at time: Int64) -> Double {
         let moments = data.shards[0]
         var lists = [[Double]](repeating: .init(repeating: 0, count: 20), count: 4)
-        for i in moments.courses.indices where moments.times[i] < time {
-            let (age, course) = (Double(time / day - moments.times[i] / day), Int(moments.courses[i]))
-            for (k, halfLife) in [15.0, 90, 365].enumerated() { lists[k][course] += pow(2, -age / halfLife) }
-            if age <= 28 { lists[3][course] += 1 }
+        for learner in 0..<moments.learnerCount {
+            let known = moments.range(learner).filter { moments.times[$0] < time }
+            let ages = known.map { Double(time / day - moments.times[$0] / day) }
+            let recent = ages.count { $0 <= 28 }
+            for (at, age) in zip(known, ages) {
+                let course = Int(moments.courses[at])
+                for (k, halfLife) in [15.0, 90, 365].enumerated() {
+                    lists[k][course] += pow(2, -age / halfLife) / sqrt(Double(known.count))
+                }
+                if age <= 28 { lists[3][course] += 1 / sqrt(Double(recent)) }
+            }
         }
         for k in 0..<4 {
             let total = lists[k].reduce(0, +)
@@ -98,29 +105,36 @@ import Testing
         return sum
     }
 
+    private func trendOfNewcomers(_ shards: [Moments], _ courses: Int, _ shares: [Double], _ time: Int64) -> [Float] {
+        let part = LinearPart(
+            newcomerShares: shares, trendOther: [0, 0, 0, 0], gamma: 0, decay: .init(age: 0, position: 0))
+        let towers = Towers(courseCount: courses, parameters: smallParameters(), decay: part.decay)
+        let identity = SparseRows(
+            columnCount: courses, offsets: Array(0...courses), columns: (0..<courses).map { UInt32($0) },
+            values: [Float](repeating: 1, count: courses))
+        return NCFAtTime(
+            model: NCFModel(linear: part, towers: towers, alpha: 0, gammaFactor: 1),
+            snapshot: CoWatchSnapshot(time: .min, similarity: identity, wide: .none),
+            activity: CourseActivity(courseCount: courses, shards: shards), moments: shards, time: time,
+            history: 100 * day, workers: Workers(count: 1)
+        ).trendEmpty
+    }
+
     @Test func theFormulaByHand() {
-        // Day 100. Course 0: 4 moments on day 10; course 1: 2 on day 85, 15 days before; course 2: 1 on the day itself.
+        // Day 100. One learner took course 0 four times on day 10 (so it counts 4/√4 = 2), one course 1 twice on day 85
+        // (√2), one course 0 on day 60 and course 1 on day 90: 1/√2 each, but 1 within 28 days, where he took only one. The
+        // moment on day 100 itself does not count.
         let moments = Moments(
-            offsets: [0, 4, 6, 7], courses: [0, 0, 0, 0, 1, 1, 2],
-            times: [Int64](repeating: 10 * day, count: 4) + [85 * day, 85 * day + 9, 100 * day])
-        let activity = CourseActivity(courseCount: 3, shards: [moments])
-        func scores(_ shares: [Double], _ time: Int64) -> [Float] {
-            let part = LinearPart(
-                newcomerShares: shares, trendOther: [0, 0, 0, 0], gamma: 0, decay: .init(age: 0, position: 0))
-            let towers = Towers(courseCount: 3, parameters: smallParameters(), decay: part.decay)
-            let identity = SparseRows(columnCount: 3, offsets: [0, 1, 2, 3], columns: [0, 1, 2], values: [1, 1, 1])
-            return NCFAtTime(
-                model: NCFModel(linear: part, towers: towers, alpha: 0, gammaFactor: 1),
-                snapshot: CoWatchSnapshot(time: 0, similarity: identity, wide: .none), activity: activity, time: time,
-                history: 100 * day, workers: Workers(count: 1)
-            ).trendEmpty
-        }
+            offsets: [0, 4, 6, 8, 9], courses: [0, 0, 0, 0, 1, 1, 0, 1, 2],
+            times: [Int64](repeating: 10 * day, count: 4) + [85 * day, 85 * day + 9, 60 * day, 90 * day, 100 * day])
+        func scores(_ shares: [Double], _ time: Int64) -> [Float] { trendOfNewcomers([moments], 3, shares, time) }
         func close(_ found: [Float], _ expected: [Double]) -> Bool {
             zip(found, expected).allSatisfy { abs(Double($0) - $1) < 1e-6 }
         }
-        // Half-life 90: 4·½ = 2 and 2·2^(−1/6); the scale is their sum · 28·ln 2/90.
-        let (a, b) = (2.0, 2 * pow(2, -15.0 / 90))
-        let scale = (a + b) * 28 * log(2) / 90
+        let (a, b) = (1 + pow(2, -40.0 / 90) / sqrt(2), sqrt(2) * pow(2, -15.0 / 90) + pow(2, -10.0 / 90) / sqrt(2))
+        // All moments by the half-life of 90 days, not their roots, · 28·ln 2/90.
+        let all = 4 * 0.5 + 2 * pow(2, -15.0 / 90) + pow(2, -40.0 / 90) + pow(2, -10.0 / 90)
+        let scale = all * 28 * log(2) / 90
         #expect(
             close(scores([0, 1, 0, 0], 100 * day), [log(1 + scale * a / (a + b)), log(1 + scale * b / (a + b)), 0]))
         #expect(close(scores([0, 0, 0, 1], 100 * day), [0, log(1 + scale), 0]))  // only course 1 within 28 days
@@ -129,5 +143,35 @@ import Testing
         // A year on, nothing lies within 28 days: that list adds nothing.
         #expect(scores([0, 0, 0, 1], 465 * day) == [0, 0, 0])
         #expect(scores([0, 0, 1, 0], 465 * day).allSatisfy { $0 > 0 })
+    }
+
+    /// Learners of one to forty moments, some in one afternoon, before and after 1970, in two shards.
+    @Test func countsOfEveryDayAreThoseOfPlainLoops() {
+        var random = RandomKey(seed: 9, purpose: "learner counts").stream()
+        let shards = (0..<2).map { _ in
+            var moments = Moments(offsets: [0], courses: [], times: [])
+            for learner in 0..<40 {
+                var taken = Array(UInt32(0)..<50)
+                random.shuffle(&taken)
+                let (first, days) = (random.below(60) - 20, learner % 3 == 0 ? 1 : 80)
+                let count = 1 + random.below(40)
+                moments.courses += taken.prefix(count)
+                moments.times += (0..<count).map { _ in Int64(first + random.below(days)) * day + 7 }.sorted()
+                moments.offsets.append(moments.courses.count)
+            }
+            return moments
+        }
+        let part = LinearPart(
+            newcomerShares: [0.3, 0.1, 0.2, 0.4], trendOther: [0, 0, 0, 0], gamma: 0, decay: .init(age: 0, position: 0))
+        let towers = Towers(courseCount: 50, parameters: smallParameters(), decay: part.decay)
+        let identity = SparseRows(columnCount: 50, offsets: [Int](repeating: 0, count: 51), columns: [], values: [])
+        let twin = ReferenceNCF(
+            towers: towers, linear: part, snapshot: CoWatchSnapshot(time: .min, similarity: identity, wide: .none),
+            moments: shards, courseCount: 50)
+        for on in stride(from: Int64(-25), to: 200, by: 3) {
+            let found = trendOfNewcomers(shards, 50, part.newcomerShares, on * day + 80_000)
+            let expected = twin.trend(on * day + 80_000, empty: true)
+            for (a, b) in zip(found, expected) { #expect(abs(Double(a) - b) < 1e-6, "day \(on): \(a), \(b)") }
+        }
     }
 }

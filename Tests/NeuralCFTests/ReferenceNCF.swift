@@ -153,15 +153,34 @@ struct ReferenceNCF {
         return result
     }
 
+    /// Moments of every course before a time's day, weighing by age, and a learner's divided by the root of how many of
+    /// his weigh anything.
+    private func temperedCounts(_ cut: Int64, _ weight: (Int) -> Double) -> [Double] {
+        let today = Int(floor(Double(cut) / 86_400))
+        var sums = [Double](repeating: 0, count: courseCount)
+        for part in moments {
+            for learner in 0..<part.learnerCount {
+                let weights = part.range(learner).map { at -> (course: Int, value: Double) in
+                    let on = Int(floor(Double(part.times[at]) / 86_400))
+                    return (Int(part.courses[at]), on < today ? weight(today - on) : 0)
+                }
+                let number = Double(weights.filter { $0.value > 0 }.count)
+                for (course, value) in weights where value > 0 { sums[course] += value / sqrt(number) }
+            }
+        }
+        return sums
+    }
+
     private func newcomerTrend(_ cut: Int64) -> [Double] {
-        var lists = [15.0, 90, 365].map { halfLife in counts(cut) { pow(0.5, Double($0) / halfLife) } }
-        lists.append(counts(cut) { $0 <= 28 ? 1 : 0 })
+        var lists = [15.0, 90, 365].map { halfLife in temperedCounts(cut) { pow(0.5, Double($0) / halfLife) } }
+        lists.append(temperedCounts(cut) { $0 <= 28 ? 1 : 0 })
+        let moments = counts(cut) { pow(0.5, Double($0) / 90) }.reduce(0, +)
         let totals = lists.map { $0.reduce(0, +) }
         return (0..<courseCount).map { course in
             let mixture = lists.indices.reduce(0.0) {
                 $0 + (totals[$1] > 0 ? linear.newcomerShares[$1] * lists[$1][course] / totals[$1] : 0)
             }
-            return log(1 + totals[1] * 28 * log(2) / 90 * mixture)
+            return log(1 + moments * 28 * log(2) / 90 * mixture)
         }
     }
 

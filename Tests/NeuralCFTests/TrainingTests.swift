@@ -218,7 +218,8 @@ import Testing
             let model = try training.refit(fit).model
             #expect(model.towers.weights.allSatisfy { $0.isFinite })
             let at = NCFAtTime(
-                model: model, snapshot: data.snapshots[0], activity: data.activity, time: windows.asOf,
+                model: model, snapshot: data.snapshots[0], activity: data.activity, moments: data.shards,
+                time: windows.asOf,
                 history: windows.history, workers: Workers(count: 1))
             var score: [Float] = [.nan]
             NCFScorer(at, moments: one, workers: Workers(count: 1)).score(0..<1, into: &score)
