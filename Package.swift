@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Floors (docs/architecture.md; Tests/ArchitectureTests holds the imports against them):
-//   0  system libraries, CKernels, DenseAlgebra, LinearAlgebra, Shards     1  Platform, Metrics, ShardKinds
+//   0  system libraries, CKernels, DenseAlgebra, LinearAlgebra, Shards     1  Platform, Metrics, ShardKinds, ConfigText
 //   2  Logs, CoWatch, NeuralCF, GLMix, Baselines, Ranking, Serving, CourseMap, Reporting
 //   3  StoredModels, CommandKit, StageKit                                  4  one executable per stage or tool
 // A target may import only lower floors (ShardKinds also Platform); the algorithms of floor 2 do not import each
@@ -62,8 +62,9 @@ let package = Package(
         module("Platform", ["LinearAlgebra"]),
         module("Metrics", ["LinearAlgebra", "DenseAlgebra"]),
         module("ShardKinds", ["Platform", "Shards", "LinearAlgebra"]),
+        module("ConfigText", ["Shards", yams]),
         // Floor 2
-        module("Logs", ["ShardKinds", "Platform", "Shards", "LinearAlgebra", yams]),
+        module("Logs", ["ConfigText", "ShardKinds", "Platform", "Shards", "LinearAlgebra", yams]),
         module("CoWatch", ["Platform", "LinearAlgebra", "DenseAlgebra"]),
         module("NeuralCF", ["Platform", "LinearAlgebra", "DenseAlgebra", "Ranks", "Metrics"]),
         module("GLMix", ["Platform", "LinearAlgebra", "DenseAlgebra", "Metrics"]),
@@ -79,13 +80,13 @@ let package = Package(
         module(
             "StageKit",
             [
-                "CommandKit", "ShardKinds", "Platform", "Shards", "LinearAlgebra", "DenseAlgebra", "Ranks",
-                argumentParser,
-                yams, logging,
+                "CommandKit", "ConfigText", "ShardKinds", "Platform", "Shards", "LinearAlgebra", "DenseAlgebra",
+                "Ranks",
+                argumentParser, yams, logging,
             ]),
         // Floor 4, in the order in which data flows
         stage("generate-logs", ["Logs"]),
-        stage("prepare-run", ["Logs"]),
+        stage("prepare-run", ["ConfigText", "Logs"]),
         stage("import-logs", ["Logs"]),
         stage("filter-watches"),
         stage("build-cooccurrence", ["CoWatch"]),
@@ -107,7 +108,7 @@ let package = Package(
         // Every parser as a function of bytes, for the fuzzers and for the tests that replay what they found
         .target(
             name: "FuzzTargets",
-            dependencies: ["Logs", "StageKit", "StoredModels", "NeuralCF", "Platform", "Shards"],
+            dependencies: ["ConfigText", "Logs", "StageKit", "StoredModels", "NeuralCF", "Platform", "Shards"],
             path: "Tests/FuzzTargets"),
         // Tests
         tests("Fuzz", ["FuzzTargets", "Logs", "StageKit", "Shards"]),
@@ -136,7 +137,9 @@ let package = Package(
 // `make fuzz`, in a scratch folder of its own: libFuzzer brings the main function. What parses is instrumented.
 if Context.environment["LECTERN_FUZZ"] != nil {
     for target in package.targets
-    where ["Shards", "ShardKinds", "Logs", "StoredModels", "StageKit", "FuzzTargets"].contains(target.name) {
+    where [
+        "Shards", "ShardKinds", "ConfigText", "Logs", "StoredModels", "StageKit", "FuzzTargets",
+    ].contains(target.name) {
         target.swiftSettings = [
             .unsafeFlags(["-sanitize=address", "-sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp"])
         ]

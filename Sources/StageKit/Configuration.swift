@@ -1,3 +1,4 @@
+import ConfigText
 import Foundation
 import Shards
 import Yams
@@ -13,7 +14,7 @@ package struct Configuration: Sendable {
 
     /// Takes over all sections of a YAML document.
     package mutating func apply(yaml text: String, file: String) throws {
-        guard let node = try Self.compose(text, file: file) else { return }
+        guard let node = try YAMLText.compose(text, file: file) else { return }
         try apply(node, file: file)
     }
 
@@ -24,7 +25,7 @@ package struct Configuration: Sendable {
             let name = key.string ?? ""
             let known = Parameters.sections.map(\.name)
             guard known.contains(name) else {
-                throw Self.error(file, key, "unknown section \"\(name)\"" + Self.suggestion(name, known))
+                throw Self.error(file, key, "unknown section \"\(name)\"" + Nearest.hint(name, known))
             }
             if section.null != nil { continue }
             guard let entries = section.mapping else {
@@ -42,7 +43,7 @@ package struct Configuration: Sendable {
             if siblings.isEmpty && namesakes.isEmpty {
                 throw Self.error(
                     file, node,
-                    "unknown section \"\(section)\"" + Self.suggestion(String(section), Parameters.sections.map(\.name))
+                    "unknown section \"\(section)\"" + Nearest.hint(String(section), Parameters.sections.map(\.name))
                 )
             }
             throw Self.error(
@@ -50,7 +51,7 @@ package struct Configuration: Sendable {
                 "unknown parameter \"\(path)\""
                     + (siblings.isEmpty
                         ? "; did you mean \"\(namesakes.joined(separator: "\" or \""))\"?"
-                        : Self.suggestion(path, siblings)))
+                        : Nearest.hint(path, siblings)))
         }
         guard let accepted = parameter.accept(value) else {
             let why = parameter.problem(value).map { ": \($0)" } ?? ", allowed is \(parameter.allowed)"
@@ -67,7 +68,7 @@ package struct Configuration: Sendable {
         }
         let path = String(assignment[..<equals])
         let text = String(assignment[assignment.index(after: equals)...])
-        guard let node = try Self.compose(text.isEmpty ? "\"\"" : text, file: source) else {
+        guard let node = try YAMLText.compose(text.isEmpty ? "\"\"" : text, file: source) else {
             throw LecternError.configuration("SET: \"\(assignment)\": empty value")
         }
         try set(path, Value(node), nil, source)
@@ -84,63 +85,8 @@ package struct Configuration: Sendable {
 
     // MARK: YAML with places
 
-    package static func compose(_ text: String, file: String) throws -> Node? {
-        do {
-            let node = try Yams.compose(yaml: text, .default, .default, .utf8)  // without it, the environment is asked
-            var left = mostNodes
-            if let node, !node.fits(&left) {
-                throw LecternError.configuration("\(file): more than \(mostNodes) values (an alias that multiplies?)")
-            }
-            return node
-        } catch let error as YamlError {
-            let line = String(describing: error).split(separator: "\n").first.map(String.init) ?? "not YAML"
-            throw LecternError.configuration("\(file): not YAML: \(line)")
-        }
-    }
-
-    /// Anchors can turn a short text into any number of values.
-    private static let mostNodes = 100_000
-
     package static func error(_ file: String, _ node: Node?, _ message: String) -> LecternError {
         .configuration(node?.mark.map { "\(file):\($0.line): \(message)" } ?? "\(file): \(message)")
-    }
-
-    /// "; did you mean …?" with the nearest known name.
-    package static func suggestion(_ name: String, _ known: [String]) -> String {
-        let nearest = known.min { (distance($0, name), $0) < (distance($1, name), $1) }
-        guard let nearest, distance(nearest, name) <= max(2, name.count / 3) else {
-            return "; known are " + known.joined(separator: ", ")
-        }
-        return "; did you mean \"\(nearest)\"?"
-    }
-
-    /// Levenshtein's edit distance.
-    static func distance(_ a: String, _ b: String) -> Int {
-        let (a, b) = (Array(a.utf8), Array(b.utf8))
-        var row = Array(0...b.count)
-        for i in 0..<a.count {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in 0..<b.count {
-                let replaced = diagonal + (a[i] == b[j] ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(replaced, min(row[j], row[j + 1]) + 1)
-            }
-        }
-        return row[b.count]
-    }
-}
-
-extension Node {
-    /// Counts the nodes down, aliases each time; false as soon as there are more than `left`.
-    fileprivate func fits(_ left: inout Int) -> Bool {
-        left -= 1
-        guard left >= 0 else { return false }
-        switch self {
-        case .scalar, .alias: return true
-        case .sequence(let items): return items.allSatisfy { $0.fits(&left) }
-        case .mapping(let pairs): return pairs.allSatisfy { $0.key.fits(&left) && $0.value.fits(&left) }
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandKit
+import ConfigText
 import Foundation
 import Logging
 import Logs
@@ -78,7 +79,7 @@ struct Prepare: ParsableCommand {
                     + "(docs/datasets.md)")
         }
         // Refuses what aliases multiply, before anything looks at all values.
-        _ = try Configuration.compose(text(dataset), file: dataset)
+        _ = try YAMLText.compose(text(dataset), file: dataset)
         return try DatasetMapping(yaml: text(dataset), file: dataset)
     }
 
@@ -149,7 +150,7 @@ struct Prepare: ParsableCommand {
     /// The dataset file without its recommendations: those are in the slices they concern. As YAML with its scalars as they
     /// are written: as a value, `NULL`, `no` or 007 would be another text.
     private func datasetDocument() throws -> Value {
-        guard let document = try Configuration.compose(text(dataset), file: dataset)?.mapping else {
+        guard let document = try YAMLText.compose(text(dataset), file: dataset)?.mapping else {
             throw LecternError.configuration("\(dataset): expected a mapping")
         }
         let kept = document.filter { !["pipeline", "backtest"].contains($0.key.string) }.map { ($0.key, $0.value) }

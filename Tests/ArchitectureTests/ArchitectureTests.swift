@@ -10,7 +10,7 @@ private let floors: [[String]] = [
     ["Ranks"],
     ["DenseAlgebra", "LinearAlgebra", "Shards"],
     ["Platform", "Metrics"],
-    ["ShardKinds"],
+    ["ShardKinds", "ConfigText"],
     ["Logs", "CoWatch", "NeuralCF", "GLMix", "Baselines", "Ranking", "Serving", "CourseMap", "Reporting"],
     ["StoredModels", "ServingSQLite", "CommandKit"],
     ["StageKit"],

@@ -1,3 +1,4 @@
+import ConfigText
 import Foundation
 import Logs
 import Shards
@@ -50,7 +51,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .dataset:
             // What is accepted goes into import-logs' slice, and comes out of it.
             _ = try DatasetMapping(yaml: text, file: "fuzz")
-            if let node = try Configuration.compose(text, file: "fuzz") {
+            if let node = try YAMLText.compose(text, file: "fuzz") {
                 let json = String(decoding: Value(node).jsonBytes(), as: UTF8.self)
                 _ = try DatasetMapping(yaml: json, file: "fuzz")
             }

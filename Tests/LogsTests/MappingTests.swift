@@ -71,6 +71,7 @@ import Testing
         ("watches:", "pipeline:", ["table \"watches\" is missing"]),
         ("watches:\n", "watches:\n  files: [a, [b]]\n  x: 1\n#", ["unknown key \"x\""]),
         ("watches:", "watches: [", ["not YAML"]),
+        ("files: w.csv", "files: w.csv\n  files: x.csv", ["d.yaml:2", "key \"files\" stands more than once"]),
     ]
 
     @Test(arguments: mistakes.indices)

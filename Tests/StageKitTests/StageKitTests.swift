@@ -32,7 +32,11 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().d
         ),
         ("filter:\n  history: soon\n", "p.yaml:2: filter.history: found soon, allowed is a duration"),
         ("filter: 3\n", "p.yaml:1: section \"filter\": expected a mapping"),
-        ("filter: [\n", "p.yaml: not YAML"),
+        ("run:\n  seed: 1\nfilter: [\n", "p.yaml:4: not YAML: did not find"),
+        (
+            "run:\n  threads: 1\n  seed: 1\n  seed: 2\n",
+            "p.yaml:3: key \"seed\" stands more than once in one mapping"
+        ),
     ])
     func errorsNameThePlace(_ yaml: String, _ message: String) {
         var configuration = Configuration()

@@ -1,3 +1,4 @@
+import ConfigText
 import Shards
 
 /// One input file, with the places of its columns.
@@ -55,7 +56,7 @@ final class InputFile: Sendable {
             if found.count > 1 { throw LecternError.data("\(path):1: column \"\(name)\" stands \(found.count) times") }
             if let place = found.first { return .field(place) }
             if mapping.optional { return .absent }
-            let hint = Nearest.hint(name, header.map(stem)).replacingOccurrences(of: "allowed are", with: "there are")
+            let hint = Nearest.hint(name, header.map(stem), all: "there are")
             throw LecternError.data(
                 "\(path):1: no column \"\(name)\" (for \(mapping.target))\(hint) If the separator is wrong, set delimiter."
             )

@@ -1,3 +1,4 @@
+import ConfigText
 import Foundation
 import Shards
 import Yams
@@ -41,12 +42,7 @@ package struct DatasetMapping {
     }
 
     private static func compose(_ text: String, _ file: String) throws -> Node {
-        do {
-            if let node = try Yams.compose(yaml: text, .default, .default, .utf8) { return node }
-        } catch let error as YamlError {
-            let line = String(describing: error).split(separator: "\n").first.map(String.init) ?? "not YAML"
-            throw LecternError.configuration("\(file): not YAML: \(line)")
-        }
+        if let node = try YAMLText.compose(text, file: file) { return node }
         throw LecternError.configuration("\(file): empty, expected the tables of a dataset (docs/datasets.md)")
     }
 
