@@ -25,7 +25,7 @@ WINDOW  ?=
 VARIANTS ?=
 
 # A run is a folder of its own: other names are none, or taken.
-ifneq ($(words $(RUN)) $(filter current published import-cache . ..,$(subst /, ,$(RUN))),1 )
+ifneq ($(words $(RUN)) $(findstring /,$(RUN))$(filter current published import-cache . ..,$(RUN)),1 )
 $(error RUN must be one word for a folder of its own, found "$(RUN)")
 endif
 ifneq ($(words $(OUT)),1)
@@ -61,7 +61,7 @@ help: ## This text
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z][a-z-]*:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nStages (each brings its inputs up to date, then runs):\n  %s\n' "$(STAGES)"
-	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, IMPORT_FLAGS="--cache-mib 0", LOG_FORMAT=json,\n  CUTS and WINDOW (backtest, compare), VARIANTS (compare)\n' \
+	@printf '\nVariables: RUN=%s OUT=%s DATASET=%s DATA=%s CONFIG=%s AS_OF=%s THREADS=%s\n  SET="ncf.epochs=20 export.k=50", LAUNCH, IMPORT_FLAGS="--cache-mib 0", LOG_FORMAT=json,\n  CUTS and WINDOW (backtest, compare), VARIANTS (compare),\n  LEARNER (recommend), STAGE or FILE, CMD (inspect)\n' \
 	  "$(RUN)" "$(OUT)" "$(DATASET)" "$(DATA)" "$(CONFIG)" "$(AS_OF)" "$(THREADS)"
 
 all: setup build run ## Everything: set up, build, run all stages, publish, show the result
@@ -78,7 +78,7 @@ build: ## Compile once; an executable in bin/ changes only if its bytes differ
 test: setup build ## All tests
 	swift test -c release --skip-build
 
-status: ## Per stage: done, stale and why, or missing; seconds, memory, rows; lock holder; last failure
+status: ## Per stage, as the run was last prepared: done, stale and why, missing, running; seconds, memory; last failure
 	@$(BIN)/prepare-run status --run $(R)
 
 recommend: ## One learner's list with scores, reasons and rung: make recommend LEARNER=…
@@ -194,7 +194,7 @@ install-bin:
 	  if cmp -s $(BUILD)/release/$$name $(BIN)/$$name; then rm -f $(BIN)/.$$name.new; else \
 	    cp $(BUILD)/release/$$name $(BIN)/.$$name.new; mv $(BIN)/.$$name.new $(BIN)/$$name; fi; done
 
-# Whatever comes of it, OUT/metrics.prom tells a monitoring system.
+# Whatever comes of it, OUT/metrics.prom tells a monitoring system (of another RUN than latest, OUT/RUN/metrics.prom).
 locked-run:
 	@rm -f $(R)/failed.json; code=0; { $(QUIET) prepared && $(QUIET) dag && $(QUIET) $(R)/report/manifest.json && $(QUIET) finish; } || code=$$?; \
 	  $(BIN)/prepare-run monitoring --run $(R) --code $$code; exit $$code
@@ -228,7 +228,7 @@ finish:
 	@$(BIN)/export-topk show --run $(R) --learners 3 || true
 	@(printf '\nreport: %s/report/index.html   lists: %s/topk\nnext: open the report, make inspect STAGE=topk, make status, make backtest\n' $(R) $(R)) || true
 
-##@ The stages
+## The stages
 
 # $(call stage,executable,folder,folders read)
 define stage

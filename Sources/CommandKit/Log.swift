@@ -28,11 +28,16 @@ struct StandardErrorHandler: LogHandler {
         Terminal.say(line(event.level, "\(event.message)"))
     }
 
+    /// Names from outside may hold line breaks.
+    private static func onOneLine(_ message: String) -> String {
+        String(String.UnicodeScalarView(message.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : $0 }))
+    }
+
     func line(_ level: Logger.Level, _ message: String) -> String {
         switch format {
         case .text:
             let prefix = level >= .error ? "error: " : level == .warning ? "warning: " : ""
-            return "\(label): \(prefix)\(message)"
+            return "\(label): \(prefix)\(Self.onOneLine(message))"
         case .json:
             let fields = [
                 "time": Date.now.formatted(.iso8601), "stage": label, "level": level.rawValue, "message": message,

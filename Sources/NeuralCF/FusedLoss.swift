@@ -15,7 +15,7 @@ package struct FusedLoss {
     static let columns = 256
     static let stride = 272
     /// Below every logit but `RowLoss.excluded`.
-    private static let floor: Float = -1e20
+    static let floor: Float = -1e20
 
     let loss: NCFParameters.Loss
     let rho: Double
@@ -99,8 +99,8 @@ package struct FusedLoss {
         if self.loss == .bce {
             for row in 0..<block.count { loss += Vector.logistic(width, logits + row * Self.stride) }
         } else {
-            for row in 0..<block.count { raiseTop(row, width, logits + row * Self.stride, scratch) }
             if self.loss == .sampledSoftmax { exclude(tile, block, logits, labels: true) }
+            for row in 0..<block.count { raiseTop(row, width, logits + row * Self.stride, scratch) }
             for row in 0..<block.count {
                 scratch.sum[row] += Vector.expSum(
                     width, logits + row * Self.stride, shift: scratch.top[row], into: logits + row * Self.stride)
@@ -187,11 +187,14 @@ package struct FusedLoss {
             scratch.labelScore[at] = -share * Float(weight)
             return -weight * score
         case .sampledSoftmax:
-            let own = Scalar.exp(score - Double(scratch.top[row]))
-            let sum = scratch.sum[row] + own
-            scratch.inverse[row] += weight / sum
+            // The sum of the others is relative to their own top; a label may lie far above it, or below.
+            let top = Double(scratch.top[row])
+            let shift = max(top, score)
+            let (own, below) = (Scalar.exp(score - shift), Scalar.exp(top - shift))
+            let sum = scratch.sum[row] * below + own
+            scratch.inverse[row] += weight * below / sum
             scratch.labelScore[at] = share * Float(weight * (own / sum - 1))
-            return weight * (Double(scratch.top[row]) + Scalar.log(sum) - score)
+            return weight * (shift + Scalar.log(sum) - score)
         case .bce, .sampledBCE:
             scratch.labelScore[at] = -share
             return -score

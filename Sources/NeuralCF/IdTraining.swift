@@ -47,7 +47,10 @@ package struct IdTraining {
             record.quality = quality
             history.append(record)
             progress(record)
-            if best == nil || quality.warmNDCG > best!.record.quality!.warmNDCG { best = (record, run.model) }
+            // With nobody to validate on, the last epoch is as good as any.
+            if best == nil || validation.warmCount == 0 || quality.warmNDCG > best!.record.quality!.warmNDCG {
+                best = (record, run.model)
+            }
             if record.epoch - best!.record.epoch >= parameters.patience { break }
         }
         return IdFit(model: best?.model ?? run.model, epochs: best?.record.epoch ?? 0, history: history)

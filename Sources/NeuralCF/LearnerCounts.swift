@@ -4,7 +4,7 @@ import Platform
 /// Moments of every course before a day, decayed with half-lives, and those of the last days, where a learner of m moments
 /// counts as √m: each of them as m^−½, m as of the day and in the list. Else the few who took hundreds of courses make up
 /// what is popular (docs/ncf-quality.md).
-struct LearnerCounts {
+struct LearnerCounts: Sendable {
     /// Days.
     static let halfLives: [Double] = [15, 90, 365]
     /// Days; the last list.
@@ -22,12 +22,10 @@ struct LearnerCounts {
     /// By half-life, for one course; the last lane is not used.
     private typealias Lanes = SIMD4<Double>
 
-    /// - Parameters:
-    ///   - activity: of the shards.
-    ///   - limit: a day; moments on it and later are left out.
-    init(_ activity: CourseActivity, _ shards: [Moments], before limit: Int32) {
+    /// - Parameter activity: of the shards.
+    init(_ activity: CourseActivity, _ shards: [Moments]) {
         (courseCount, self.shards) = (activity.courseCount, shards)
-        let days = Array(activity.days.prefix { $0 < limit })
+        let days = activity.days
         var place = [Int](repeating: 0, count: days.isEmpty ? 0 : Int(days.last! - days[0]) + 1)
         for (i, day) in days.enumerated() { place[Int(day - days[0])] = i }
         var next = [Int](repeating: 0, count: days.count * shards.count + 1)
@@ -38,7 +36,6 @@ struct LearnerCounts {
                         var last: Int32? = nil
                         for at in 0..<span.count {
                             let day = CourseActivity.day(span.times[at])
-                            if day >= limit { break }
                             if day != last { body(place[Int(day - days[0])] * shards.count + s, learner) }
                             last = day
                         }
@@ -63,7 +60,7 @@ struct LearnerCounts {
     ///
     /// One pass over the days with a moment, in order, so that a day's counts are the same whatever other days are asked
     /// for. O(days × courses), and for each learner the sum over his days of the moments before.
-    /// - Parameter asked: ascending, none after `limit`.
+    /// - Parameter asked: ascending.
     func forEachDay(_ asked: [Int32], _ body: (Int, UnsafePointer<Double>, [Double]) -> Void) {
         var lists = Lists(self)
         let counts = Buffer<Double>(Self.listCount * courseCount, zero: 0)

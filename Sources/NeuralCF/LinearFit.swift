@@ -115,9 +115,7 @@ package struct LinearFit {
         let byCut = Dictionary(grouping: examples, by: \.cut)
         let cuts = byCut.keys.sorted()
         var fit = NewcomerFit()
-        NewcomerTrend.forEachDay(
-            source.data.activity, source.data.shards, cuts.map(CourseActivity.day)
-        ) { index, lists in
+        NewcomerTrend.forEachDay(source.data.watched, cuts.map(CourseActivity.day)) { index, lists in
             var labels = [Double](repeating: 0, count: courses)
             for example in byCut[cuts[index]]! {
                 let found = source.labels(example)

@@ -28,16 +28,17 @@ package enum RowLoss {
         _ logits: UnsafeMutablePointer<Float>, _ count: Int, labels: [Int], rho: Double
     ) -> Double {
         let weight = power(Double(labels.count), -rho)
-        let top = Vector.max(count, logits)
         let scores = labels.map { Double(logits[$0]) }
         for label in labels { logits[label] = excluded }
+        let top = max(Vector.max(count, logits), FusedLoss.floor)
         let others = Vector.expSum(count, logits, shift: top, into: logits)
         var (loss, inverse) = (0.0, 0.0)
         for (label, score) in zip(labels, scores) {
-            let own = Scalar.exp(score - Double(top))
-            let sum = others + own
-            loss += weight * (Double(top) + Scalar.log(sum) - score)
-            inverse += weight / sum
+            let shift = max(Double(top), score)
+            let (own, below) = (Scalar.exp(score - shift), Scalar.exp(Double(top) - shift))
+            let sum = others * below + own
+            loss += weight * (shift + Scalar.log(sum) - score)
+            inverse += weight * below / sum
             logits[label] = Float(weight * (own / sum - 1))
         }
         let labelGradients = labels.map { logits[$0] }

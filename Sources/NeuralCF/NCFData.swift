@@ -4,15 +4,16 @@ import Platform
 /// What neural collaborative filtering learns from: nothing but moments, and what was derived from them.
 package struct NCFData: Sendable {
     package var courseCount: Int
-    /// Moments of every shard, in shard order.
-    package var shards: [Moments]
+    /// Moments of every shard, in shard order, and what is counted from them.
+    package let watched: WatchHistory
+    package var shards: [Moments] { watched.shards }
+    package var activity: CourseActivity { watched.activity }
     /// `LearnerHash` of each shard's learners: who validates, and who in which half.
     package var hashes: [[UInt64]]
     /// Seconds since 1970; `Int64.min`: always there.
     package var publishedAt: [Int64]
     /// Ascending in time.
     package var snapshots: [CoWatchSnapshot]
-    package var activity: CourseActivity
 
     package init(
         courseCount: Int, shards: [Moments], hashes: [[UInt64]], publishedAt: [Int64]? = nil,
@@ -23,11 +24,10 @@ package struct NCFData: Sendable {
         precondition(zip(shards, hashes).allSatisfy { $0.learnerCount == $1.count })
         precondition(snapshots.allSatisfy { $0.similarity.rowCount == courseCount })
         self.courseCount = courseCount
-        self.shards = shards
         self.hashes = hashes
         self.publishedAt = published
         self.snapshots = snapshots.sorted { $0.time < $1.time }
-        activity = CourseActivity(courseCount: courseCount, shards: shards)
+        watched = WatchHistory(courseCount: courseCount, shards: shards)
     }
 
     /// Index of the newest snapshot at or before a time.

@@ -39,13 +39,12 @@ package final class NCFAtTime: Sendable {
 
     /// - Parameters:
     ///   - snapshot: the newest at or before `time`.
-    ///   - activity, moments: of all learners; only days before `time`'s count.
+    ///   - watched: by all learners; only days before `time`'s count.
     package convenience init(
-        model: NCFModel, snapshot: CoWatchSnapshot?, activity: CourseActivity, moments: [Moments], time: Int64,
-        history: Int64, workers: Workers
+        model: NCFModel, snapshot: CoWatchSnapshot?, watched: WatchHistory, time: Int64, history: Int64,
+        workers: Workers
     ) {
-        let trend = TrendTable(
-            activity: activity, moments: moments, days: [CourseActivity.day(time)], weights: model.linear)
+        let trend = TrendTable(watched, days: [CourseActivity.day(time)], weights: model.linear)
         self.init(model: model, snapshot: snapshot, trend: trend, time: time, history: history, workers: workers)
     }
 

@@ -84,7 +84,8 @@ package struct NCFTraining {
             let quality = validation.measure(model)
             record.quality = quality
             history.append(record)
-            if best == nil || quality.warmNDCG > best!.record.quality!.warmNDCG {
+            // With nobody to validate on, the last epoch is as good as any.
+            if best == nil || validation.warmCount == 0 || quality.warmNDCG > best!.record.quality!.warmNDCG {
                 best = NCFCheckpoint.Best(record: record, weights: model.towers.weights)
             }
             try save(run.checkpoint(linear, history, best: best))
@@ -105,8 +106,8 @@ package struct NCFTraining {
     /// come from their embeddings.
     private func chosen(_ linear: LinearPart, _ best: NCFCheckpoint.Best?, _ run: Run) -> NCFModel {
         guard let best, let quality = best.record.quality else {
-            return NCFModel(
-                linear: linear, towers: run.trainer.towers, alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)
+            // Nothing was trained.
+            return NCFModel(linear: linear, towers: run.trainer.towers, alpha: 0, gammaFactor: 1)
         }
         let trusted = !parameters.guarded || quality.gain > Self.guardErrors * quality.gainError
         var towers = run.trainer.towers
@@ -155,9 +156,7 @@ package struct NCFTraining {
                 courseCount: training.data.courseCount, parameters: training.parameters, decay: linear.decay)
             if let earlier, let start = training.start { towers.begin(from: earlier, earlier: start.earlier) }
             let table = TrendTable(
-                activity: training.data.activity, moments: training.data.shards, days: source.cutDays(),
-                weights: linear,
-                workers: training.workers)
+                training.data.watched, days: source.cutDays(), weights: linear, workers: training.workers)
             // Random cuts hide pairs that the wide matrix has counted: it would be trusted too much.
             let below = source.parameters.examples == .random ? linear.withoutWide : linear
             trainer = TowerTrainer(

@@ -42,17 +42,14 @@ package enum NewcomerTrend {
     }
 
     /// - Parameters:
-    ///   - activity: of the shards.
     ///   - days: ascending.
     ///   - visited: of these days.
     static func forEachDay(
-        _ activity: CourseActivity, _ shards: [Moments], _ days: [Int32], visited: Range<Int>? = nil,
-        _ body: (Int, Lists) -> Void
+        _ watched: WatchHistory, _ days: [Int32], visited: Range<Int>? = nil, _ body: (Int, Lists) -> Void
     ) {
-        guard let last = days.last else { return }
-        let courses = activity.courseCount
+        let courses = watched.activity.courseCount
         let perDay = Double(LearnerCounts.window) * 0.6931471805599453 / LearnerCounts.halfLives[steady]
-        LearnerCounts(activity, shards, before: last).forEachDay(days) { index, counts, moments in
+        watched.learnerCounts.forEachDay(days) { index, counts, moments in
             if let visited, !visited.contains(index) { return }
             let totals = (0..<listCount).map { list in
                 (list * courses..<(list + 1) * courses).reduce(0) { $0 + counts[$1] }

@@ -31,14 +31,11 @@ package struct TrendTable: Sendable {
     private let empty: FloatBuffer
     private let other: FloatBuffer
 
-    /// - Parameters:
-    ///   - activity: of the moments.
-    ///   - moments: of every shard.
-    ///   - workers: whose ranks share the days.
+    /// - Parameter workers: whose ranks share the days.
     package init(
-        activity: CourseActivity, moments: [Moments], days: Set<Int32>, weights: LinearPart,
-        workers: Workers = Workers(count: 1)
+        _ watched: WatchHistory, days: Set<Int32>, weights: LinearPart, workers: Workers = Workers(count: 1)
     ) {
+        let activity = watched.activity
         let (sorted, courses) = (days.sorted(), activity.courseCount)
         let (empty, other) = (FloatBuffer(sorted.count * courses), FloatBuffer(sorted.count * courses))
         let own = workers.own(sorted.count)
@@ -50,7 +47,7 @@ package struct TrendTable: Sendable {
             }
         }
         if weights.newcomerShares.contains(where: { $0 != 0 }) {
-            NewcomerTrend.forEachDay(activity, moments, sorted, visited: own) { index, lists in
+            NewcomerTrend.forEachDay(watched, sorted, visited: own) { index, lists in
                 lists.scores(weights.newcomerShares, into: empty.start + index * courses)
             }
         }

@@ -94,8 +94,7 @@ struct Validation {
 
     /// Epoch 0: trend and wide alone (or the untrained towers where they are not guarded).
     mutating func measureBaseline(_ model: NCFModel) -> EpochQuality {
-        trend = TrendTable(
-            activity: data.activity, moments: data.shards, days: [CourseActivity.day(time)], weights: model.linear)
+        trend = TrendTable(data.watched, days: [CourseActivity.day(time)], weights: model.linear)
         let at = atTime(model)
         coldQuality = measureCold(at)
         let point = GridPoint(alpha: parameters.guarded ? 0 : 1, gammaFactor: 1)

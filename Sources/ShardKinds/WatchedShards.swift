@@ -6,6 +6,14 @@ import Shards
 package enum WatchedShards {
     package static func moments(_ shard: Int, of shards: Int) -> String { ShardName.of("watched", shard, of: shards) }
     package static let thresholds = "thresholds\(ShardName.suffix)"
+    package static let bots = "bots\(ShardName.suffix)"
+
+    /// - Parameter ids: learners with too many courses, whose moments are left out.
+    package static func encodeBots(_ ids: [String]) -> ShardBuilder {
+        var shard = ShardBuilder(kind: "bots", rows: ids.count)
+        shard.add("id", Ragged(ids))
+        return shard
+    }
 
     package static func encode(_ moments: Moments) -> ShardBuilder {
         var shard = ShardBuilder(kind: "watched", rows: moments.learnerCount)

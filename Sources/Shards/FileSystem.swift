@@ -46,6 +46,8 @@ package enum FileSystem {
     /// What lies at a path.
     package struct Entry: Sendable {
         package let isFolder: Bool
+        /// No folder, pipe or device.
+        package let isFile: Bool
         package let bytes: Int
     }
 
@@ -53,7 +55,8 @@ package enum FileSystem {
     package static func entry(_ path: String) throws -> Entry? {
         var info = stat()
         if stat(path, &info) != 0 { return try nothing(path) }
-        return Entry(isFolder: info.st_mode & S_IFMT == S_IFDIR, bytes: Int(info.st_size))
+        let type = info.st_mode & S_IFMT
+        return Entry(isFolder: type == S_IFDIR, isFile: type == S_IFREG, bytes: Int(info.st_size))
     }
 
     private static func nothing(_ path: String) throws -> Entry? {

@@ -146,6 +146,14 @@ package struct Shard: Sendable {
 
     package subscript(name: String) -> Column? { indexByName[name].map { columns[$0] } }
 
+    /// Whether a column is the same in another shard, byte by byte. - Precondition: both have it, with one type and shape.
+    package func hasSameBytes(_ other: Shard, column name: String) -> Bool {
+        let (mine, others) = (self[name]!, other[name]!)
+        let size = mine.shape.reduce(1, *) * mine.type.width
+        return bytes[dataStart + mine.begin..<dataStart + mine.begin + size].elementsEqual(
+            other.bytes[other.dataStart + others.begin..<other.dataStart + others.begin + size])
+    }
+
     private func copy<Element: ShardElement>(_ column: Column) -> [Element] {
         let count = column.shape.reduce(1, *)
         return bytes.withUnsafeBytes { raw in

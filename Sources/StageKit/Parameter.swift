@@ -48,13 +48,13 @@ package struct Parameter: Sendable {
         case .boolean: "true or false"
         case .choice(let names): names.joined(separator: ", ")
         case .text: "a text"
-        case .duration(let auto): "a duration such as 28d, 12h, 30m or 45s" + (auto ? ", or auto" : "")
+        case .duration(let auto): "a duration above 0 such as 28d, 12h, 30m or 45s" + (auto ? ", or auto" : "")
         case .moment: "latest, YYYY-MM-DD, YYYY-MM-DD HH:MM:SS (UTC) or seconds since 1970"
         case .texts: "a list of texts"
         case .integers(let r): "a list of integers from \(r.lowerBound) to \(r.upperBound)"
         case .numbers(let r):
             "a list of numbers from \(Value.number(r.lowerBound).yaml) to \(Value.number(r.upperBound).yaml)"
-        case .structured: "as docs/configuration.md says"
+        case .structured: "see its meaning (docs/configuration.md)"
         }
     }
 
@@ -77,7 +77,7 @@ package struct Parameter: Sendable {
         case (.text, .text): return value
         case (.text, .integer), (.text, .number): return .text(value.yaml)
         case (.duration(let auto), .text(let v)):
-            return (auto && v == "auto") || Duration.seconds(v) != nil ? value : nil
+            return (auto && v == "auto") || Duration.seconds(v) ?? 0 > 0 ? value : nil
         case (.moment, .text(let v)): return v == "latest" || Moment.parse(v) != nil ? value : nil
         case (.moment, .integer(let v)): return Moment.supported.contains(Int64(v)) ? value : nil
         case (.texts, .list(let items)):
@@ -147,13 +147,16 @@ package enum Moment {
         return seconds
     }
 
-    /// `YYYY-MM-DDTHH:MM:SSZ`
+    /// `YYYY-MM-DDTHH:MM:SSZ`; of a time that is not `supported`, the seconds.
     package static func text(_ seconds: Int64) -> String {
+        if !supported.contains(seconds) { return String(seconds) }
         let day = (seconds >= 0 ? seconds : seconds - 86_399) / 86_400
         let rest = Int(seconds - day * 86_400)
         let (year, month, dayOfMonth) = civil(Int(day))
         func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        return "\(year)-\(two(month))-\(two(dayOfMonth))T\(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60))Z"
+        let padded = String(repeating: "0", count: 4 - "\(year)".count) + "\(year)"
+        return
+            "\(padded)-\(two(month))-\(two(dayOfMonth))T\(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60))Z"
     }
 
     private static func days(inMonth month: Int, _ year: Int) -> Int {

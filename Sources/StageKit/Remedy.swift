@@ -11,12 +11,14 @@ extension StageName {
 
 /// What make can do about damage.
 extension StageName {
-    /// `make <stage> OUT=… RUN=… && make run …`, which makes a stage's output and all that rests on it anew.
+    /// `make <stage> DATASET=… OUT=… RUN=… && make run …`, which makes a stage's output and all that rests on it anew.
     package func rebuilding(run: String) -> String {
         let (out, name) = ((run as NSString).deletingLastPathComponent, (run as NSString).lastPathComponent)
         let variables =
             (out == "out" ? "" : " OUT=\(out.isEmpty ? "." : out)") + (name == "latest" ? "" : " RUN=\(name)")
-        return "make \(rawValue)\(variables) && make run\(variables)"
+        let origin = RunOrigin.read(run: run)?.variables ?? ""
+        let all = (origin.isEmpty ? "" : " " + origin) + variables
+        return "make \(rawValue)\(all) && make run\(all)"
     }
 }
 

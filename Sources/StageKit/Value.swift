@@ -60,15 +60,24 @@ package indirect enum Value: Codable, Sendable, Equatable {
                 self = .boolean(v)
             } else if scalar.string.contains(":") {
                 self = .text(scalar.string)
-            } else if let v = node.int {
+            } else if let v = Self.integer(scalar.string) {
                 self = .integer(v)
-            } else if let v = node.float, v.isFinite {
+            } else if node.int == nil, let v = node.float, v.isFinite {
                 self = .number(v)
             } else {
                 self = .text(scalar.string)
             }
         case .alias: self = .null
         }
+    }
+
+    /// Plain decimals alone: 010 is eight to YAML 1.1 and ten to people.
+    private static func integer(_ text: String) -> Int? {
+        let digits =
+            text.utf8.first == UInt8(ascii: "-") || text.utf8.first == UInt8(ascii: "+")
+            ? text.utf8.dropFirst() : text.utf8[...]
+        guard digits.allSatisfy({ (48...57).contains($0) }), digits.count == 1 || digits.first != 48 else { return nil }
+        return Int(text)
     }
 
     /// As it would be written in YAML (flow style), for messages and the shipped file.

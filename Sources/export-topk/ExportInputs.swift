@@ -46,13 +46,7 @@ struct ExportInputs {
         means = ExplanationMeans(models)
         let asOf = windows.asOf
         eligible = (0..<catalogue.count).map { catalogue.isEligible($0, at: asOf) }
-        rules = try Self.rules(settings, catalogue, eligible, Self.general(logs), models)
-    }
-
-    /// Suppressions that concern all learners.
-    private static func general(_ logs: StageInput) throws -> Suppressions {
-        guard logs.has(LogsShards.generalSuppressions) else { return Suppressions(learner: [], course: [], scope: []) }
-        return try LogsShards.suppressions(logs.shard(LogsShards.generalSuppressions))
+        rules = try Self.rules(settings, catalogue, eligible, logs.generalSuppressions(), models)
     }
 
     private static func rules(
@@ -99,12 +93,5 @@ struct ExportInputs {
             if norm > 0 { for at in range { unit.values[at] /= norm } }
         }
         return unit
-    }
-}
-
-extension Suppressions {
-    /// Whether a row forbids recommending.
-    func coversRecommending(_ row: Int) -> Bool {
-        SuppressionScope(rawValue: scope[row])?.coversRecommending ?? true
     }
 }

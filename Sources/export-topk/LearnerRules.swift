@@ -20,11 +20,8 @@ struct LearnerRules {
             excluded = excluded.union(try Self.dismissed(inputs, shard, learners.count))
         }
         var suppressed = [Bool](repeating: false, count: learners.count)
-        let name = LogsShards.suppressions(shard, of: shards)
-        if logs.has(name) {
-            let rows = try LogsShards.suppressions(logs.shard(name))
-            excluded = excluded.union(Self.suppressed(rows, learners.count, &suppressed))
-        }
+        let rows = try logs.suppressions(shard, of: shards)
+        if rows.count > 0 { excluded = excluded.union(Self.suppressed(rows, learners.count, &suppressed)) }
         let languages = Self.languages(inputs, learners, watches)
         self.learners = (0..<learners.count).map { row in
             var rules = ListRules.Learner()

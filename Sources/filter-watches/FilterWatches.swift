@@ -1,5 +1,6 @@
 // Reads   logs/ (watches by shard, courses)
-// Writes  watched/: moments by shard, thresholds with the watch-time histogram; the run's times in manifest.json
+// Writes  watched/: moments by shard, thresholds with the watch-time histogram, learners taken for bots; the run's times
+//         in manifest.json
 // Memory  one shard of watches per thread
 
 import ArgumentParser
@@ -49,13 +50,22 @@ struct FilterWatches: ParsableCommand {
             let (watches, learners) = try source.watches(shard)
             let (moments, bots) = decided.filter.moments(watches, learners: learners, thresholds: thresholds)
             try stage.write(WatchedShards.encode(moments), as: WatchedShards.moments(shard, of: source.shards))
-            return [watches.count, moments.courses.count, bots.count]
+            return Written(
+                watches: watches.count, moments: moments.courses.count, bots: try source.ids(shard, rows: bots))
         }
         for shard in counts {
-            stage.count("watches read", shard[0])
-            stage.count("moments", shard[1])
-            stage.count("learners dropped as bots", shard[2])
+            stage.count("watches read", shard.watches)
+            stage.count("moments", shard.moments)
+            stage.count("learners dropped as bots", shard.bots.count)
         }
+        try stage.write(WatchedShards.encodeBots(counts.flatMap(\.bots)), as: WatchedShards.bots)
+    }
+
+    private struct Written: Codable {
+        var watches: Int
+        var moments: Int
+        /// Ids.
+        var bots: [String]
     }
 
     private func thresholdShard(_ decided: Decision, duration: [Float?]) -> ShardBuilder {

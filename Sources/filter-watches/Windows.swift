@@ -29,7 +29,7 @@ struct FilterSettings {
     }
 }
 
-/// Watches by shard, read from disk on every pass: memory does not grow with learners.
+/// Watches by shard that may be learnt from, read from disk on every pass: memory does not grow with learners.
 struct WatchSource {
     let logs: StageInput
     let duration: [Float?]
@@ -41,9 +41,16 @@ struct WatchSource {
         shards = logs.names("learners").count
     }
 
+    func ids(_ shard: Int, rows: [Int]) throws -> [String] {
+        if rows.isEmpty { return [] }
+        let ids = try LogsShards.learners(logs.shard(LogsShards.learners(shard, of: shards))).ids
+        return rows.map { ids[$0] }
+    }
+
     func watches(_ shard: Int) throws -> (Watches, learners: Int) {
         let learners = logs.manifest.outputs[LogsShards.learners(shard, of: shards)]?.rows ?? 0
-        return (try LogsShards.watches(logs.shard(LogsShards.watches(shard, of: shards))), learners)
+        let watches = try LogsShards.watches(logs.shard(LogsShards.watches(shard, of: shards)))
+        return (try logs.trainingBans(shard, of: shards).rest(of: watches), learners)
     }
 }
 
@@ -74,27 +81,56 @@ func chooseWindows(_ source: WatchSource, _ settings: FilterSettings, asOf: Int6
     guard let first = everything.first, let last = everything.last else {
         throw LecternError.data("\(source.logs.folder): no watch before \(Moment.text(asOf)) passes the filter")
     }
-    let span = last - first
     let window =
         try settings.labelWindow
-        ?? TimeWindows.automaticLabelWindow(span: span) { window in try measurement(window).learners }
-    guard window > 0, span >= 2 * window else {
-        throw LecternError.data(
-            "\(source.logs.folder): the moments before T span \(span / 86_400) days, less than two label windows; "
-                + "filter.label_window \(max(1, span / 86_400 / 5))d would fit")
-    }
+        ?? TimeWindows.automaticLabelWindow(span: last - first) { window in try measurement(window).learners }
+    // Thresholds of the chosen window, not those from before T, say which moments there are.
     let chosen = try measurement(window)
+    guard let first = chosen.first, let last = chosen.last else {
+        throw LecternError.data(
+            "\(source.logs.folder): no watch passes the filter, whose thresholds are from before "
+                + Moment.text(asOf - window))
+    }
+    if window <= 0 || last - first < 2 * window {
+        throw tooShort(source, first: first, last: last, asOf: asOf)
+    }
     guard chosen.learners > 0 else {
         throw LecternError.data(
-            "\(source.logs.folder): no learner has a moment in the validation window of \(window / 86_400) days before "
-                + "\(Moment.text(asOf)); newest moment \(Moment.text(last)): move run.as_of or widen filter.label_window"
-        )
+            "\(source.logs.folder): no learner has a moment in the validation window, the \(text(window)) before "
+                + "\(Moment.text(asOf)); moments span \(text(last - first)), the newest is \(Moment.text(last)): "
+                + (remedy(first: first, last: last, asOf: asOf) ?? "move run.as_of"))
     }
     let windows = TimeWindows(
         asOf: asOf, history: settings.history, labelWindow: window, stride: settings.stride,
         snapshots: settings.snapshots, firstMoment: first)
     return Decision(
         filter: chosen.filter, histogram: chosen.histogram, windows: windows, validationLearners: chosen.learners)
+}
+
+private func tooShort(_ source: WatchSource, first: Int64, last: Int64, asOf: Int64) -> LecternError {
+    .data(
+        "\(source.logs.folder): the moments before T span \(text(last - first)), less than two label windows; "
+            + (remedy(first: first, last: last, asOf: asOf) ?? "longer logs are needed, or a later run.as_of"))
+}
+
+/// The label window that would fit: with the newest moment in it, and half of what the moments span at most.
+private func remedy(first: Int64, last: Int64, asOf: Int64) -> String? {
+    for unit in [CourseActivity.secondsPerDay, 3600, 60] {
+        let least = ((asOf - last) / unit + 1) * unit
+        let most = (last - first) / 2 / unit * unit
+        if least <= most {
+            return "filter.label_window \(text(min(most, max(least, (last - first) / 5 / unit * unit)))) would fit"
+        }
+    }
+    return nil
+}
+
+/// `28d`, `5h`: in the largest unit that has no rest.
+private func text(_ seconds: Int64) -> String {
+    for (unit, name) in [(CourseActivity.secondsPerDay, "d"), (3600, "h"), (60, "m")] where seconds % unit == 0 {
+        return "\(seconds / unit)\(name)"
+    }
+    return seconds > CourseActivity.secondsPerDay ? "\(seconds / CourseActivity.secondsPerDay)d" : "\(seconds)s"
 }
 
 private struct MeasuredShard: Codable {

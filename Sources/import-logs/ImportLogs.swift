@@ -60,13 +60,13 @@ struct ImportLogs: ParsableCommand {
                 let progress = stage.progress("read", total: logs.fileCount, unit: "files")
                 try logs.read { progress.advance() }
             }
+            if let cache { stage.say("\(cache.hitCount) of \(logs.fileCount) files were parsed before") }
+            let cut = try stage.step("cut") { try logs.cut() }
             for (input, time) in zip(inputs, before) where FileSystem.status(input.path)?.modified != time {
                 throw LecternError.data(
                     "\(input.path): changed while it was read; deliver log files whole (write elsewhere, then rename), and "
                         + "run again")
             }
-            if let cache { stage.say("\(cache.hitCount) of \(logs.fileCount) files were parsed before") }
-            let cut = try stage.step("cut") { try logs.cut() }
             describe(cut, in: stage)
             try stage.step("write shards") { try ShardWriter(cut, stage).write() }
             let rejected = Gzip.compress(logs.rejectedCSV())

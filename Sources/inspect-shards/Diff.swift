@@ -9,7 +9,8 @@ struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compares two shards, stage folders or runs; exit code 1 if they differ.",
         discussion: "Of shards: header, columns, number of differing rows, the first one, the largest difference. Of "
-            + "folders and runs: files that only one has, then each shard that differs.")
+            + "folders and runs: files that only one has, then each shard that differs, then the other files that the "
+            + "manifests list (compared by their digests there).")
 
     @Argument(help: "One.")
     var one: String
@@ -41,7 +42,32 @@ struct Diff: ParsableCommand {
             let (left, right) = (try Shard(contentsOf: "\(a)/\(name)"), try Shard(contentsOf: "\(b)/\(name)"))
             if left.digest != right.digest { lines += ShardComparison(left, right).lines.map { "\(name): \($0)" } }
         }
-        return lines
+        return try lines + compareOthers(a, b)
+    }
+
+    /// What manifests list and is no shard.
+    private func compareOthers(_ a: String, _ b: String) throws -> [String] {
+        let (ofA, ofB) = (try others(a), try others(b))
+        return Set(ofA.keys).union(ofB.keys).sorted().compactMap { name in
+            switch (ofA[name], ofB[name]) {
+            case (nil, _): "\(name): only in \(b)"
+            case (_, nil): "\(name): only in \(a)"
+            case (let left, let right): left == right ? nil : "\(name): differs"
+            }
+        }
+    }
+
+    /// Digests by path below the folder, of a stage or of a run.
+    private func others(_ folder: String) throws -> [String: String] {
+        let stages = try FileSystem.list(folder).filter { FileSystem.isFolder("\(folder)/\($0)") }.map { $0 + "/" }
+        var found: [String: String] = [:]
+        for prefix in [""] + stages where FileSystem.exists("\(folder)/\(prefix)\(Manifest.fileName)") {
+            let manifest = try Manifest.read(stageFolder: folder + "/" + prefix).manifest
+            for (name, file) in manifest.outputs where !name.hasSuffix(ShardName.suffix) {
+                found[prefix + name] = file.sha256
+            }
+        }
+        return found
     }
 }
 
@@ -71,27 +97,42 @@ struct ShardComparison {
         guard left.type == right.type, left.shape == right.shape else {
             return "column \(name): \(left.type.rawValue) \(left.shape) | \(right.type.rawValue) \(right.shape)"
         }
+        if a.hasSameBytes(b, column: name) { return nil }
+        if case (.integers(let x)?, .integers(let y)?) = (try values(name, a), try values(name, b)) {
+            return difference(name, x, y, by: { Double($0) - Double($1) }) { $0 == $1 }
+        }
         let (x, y) = (try numbers(name, a), try numbers(name, b))
+        return difference(name, x, y, by: { $0 - $1 }) { $0 == $1 || ($0.isNaN && $1.isNaN) }
+    }
+
+    private func difference<Number>(
+        _ name: String, _ x: [Number], _ y: [Number], by: (Number, Number) -> Double, same: (Number, Number) -> Bool
+    ) -> String {
         var (count, first, largest) = (0, -1, 0.0)
-        for i in x.indices where !(x[i] == y[i] || (x[i].isNaN && y[i].isNaN)) {
+        for i in x.indices where !same(x[i], y[i]) {
             if count == 0 { first = i }
             count += 1
-            largest = max(largest, abs(x[i] - y[i]))
+            largest = max(largest, abs(by(x[i], y[i])))
         }
-        if count == 0 { return nil }
+        if count == 0 {
+            return "column \(name): the bytes differ (signs of zero, kinds of NaN, values that are no numbers)"
+        }
         return "column \(name): \(count) of \(x.count) values differ, first at \(first) (\(x[first]) | \(y[first])), "
             + "by up to \(largest)"
     }
 
+    /// nil: a matrix.
+    private func values(_ name: String, _ shard: Shard) throws -> Table.Values? {
+        shard[name]!.shape.count == 2 ? nil : try Table.values(name, of: shard)
+    }
+
     private func numbers(_ name: String, _ shard: Shard) throws -> [Double] {
-        if shard[name]!.shape.count == 2 {
-            return shard[name]!.type == .f32 ? try shard.matrix(name).values.map(Double.init) : []
-        }
-        switch try Table.values(name, of: shard) {
-        case .integers(let values): return values.map(Double.init)
-        case .floats(let values): return values.map(Double.init)
-        case .doubles(let values): return values
-        case .booleans(let values): return values.map { $0 ? 1 : 0 }
+        switch try values(name, shard) {
+        case nil: shard[name]!.type == .f32 ? try shard.matrix(name).values.map(Double.init) : []
+        case .integers(let values): values.map(Double.init)
+        case .floats(let values): values.map(Double.init)
+        case .doubles(let values): values
+        case .booleans(let values): values.map { $0 ? 1 : 0 }
         }
     }
 }

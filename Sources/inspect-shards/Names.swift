@@ -72,8 +72,8 @@ final class Names {
         if column.hasPrefix("attribute.") && ["courses", "learners"].contains(shard.kind) {
             return .dictionary("\(shard.kind).\(column.dropFirst("attribute.".count))")
         }
-        if ["kind", "channel"].contains(column) && shard.kind == "engagements" {
-            return .dictionary("engagements.\(column)")
+        if ["kind", "channel"].contains(column) && ["engagements", "watches"].contains(shard.kind) {
+            return .dictionary("\(shard.kind).\(column)")
         }
         return nil
     }

@@ -31,7 +31,9 @@ enum RowFormat: String, CaseIterable, ExpressibleByArgument {
     private static func quoted(_ field: String) -> String {
         let special: (UInt8) -> Bool = { $0 == 0x2c || $0 == 0x22 || $0 == 0x0a || $0 == 0x0d }
         if !field.utf8.contains(where: special) { return field }
-        return "\"" + field.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        // By bytes: what joins with the quote before it is no reason not to double it.
+        let bytes = field.utf8.flatMap { $0 == 0x22 ? [0x22, 0x22] : [$0] }
+        return "\"" + String(decoding: bytes, as: UTF8.self) + "\""
     }
 
     private static func escaped(_ field: String) -> String {

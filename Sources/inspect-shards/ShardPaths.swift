@@ -20,13 +20,19 @@ struct ShardGroup {
             }
             return groups
         }
-        if FileSystem.exists(path) { return [ShardGroup(label: label(path), files: [path])] }
+        for path in [path, path + ShardName.suffix] where FileSystem.exists(path) {
+            return [ShardGroup(label: label(path), files: [path])]
+        }
         let folder = (path as NSString).deletingLastPathComponent
         if FileSystem.isFolder(folder.isEmpty ? "." : folder) {
             let found = try grouped(allShards(folder.isEmpty ? "." : folder)).filter { $0.label == path }
             if !found.isEmpty { return found }
         }
         let name = (path as NSString).lastPathComponent
+        if let stage = StageName(rawValue: name) {
+            let own = (folder.isEmpty ? "" : folder + "/") + stage.folder
+            if FileSystem.isFolder(own) { return try find(own) }
+        }
         let hint = StageName(rawValue: name).map { "; the folder of \(name) is \($0.folder)/" } ?? ""
         throw LecternError.missing("\(path): no such shard, shard name, stage folder or run\(hint)")
     }

@@ -35,10 +35,12 @@ struct Table {
     ///   - names: spells out codes; numbers stay numbers without.
     init(_ shard: Shard, columns chosen: [String]? = nil, names: Names?) throws {
         rows = shard.rows
-        if let names, let row = try names.rowNames(of: shard), chosen?.contains(row.label) ?? true {
-            columns.append(Self.text(row.label, row.names))
-        }
         let visible = Self.visible(shard)
+        if let names, let row = try names.rowNames(of: shard) {
+            // Where a column has that name, it is of something else: of the related courses of the row's course.
+            let label = visible.contains(row.label) ? "row" : row.label
+            if chosen?.contains(label) ?? true { columns.append(Self.text(label, row.names)) }
+        }
         for name in chosen ?? visible where !columns.contains(where: { $0.name == name }) {
             guard visible.contains(name) else {
                 throw LecternError(

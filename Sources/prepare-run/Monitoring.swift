@@ -5,11 +5,12 @@ import Logging
 import Shards
 import StageKit
 
-/// `OUT/metrics.prom`: what a monitoring system scrapes after every nightly run, failed ones included.
+/// `OUT/metrics.prom`: what a monitoring system scrapes after every nightly run, failed ones included. A run of another name
+/// than `latest` writes into its own folder: an experiment beside the nightly run is no news of it.
 struct Monitoring: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "monitoring",
-        abstract: "Writes metrics.prom beside the run folder, in the Prometheus text format.",
+        abstract: "Writes metrics.prom, in the Prometheus text format: beside the run folder latest, into others.",
         discussion: """
             For the node exporter's textfile collector. `make all` calls it at its end, whether it succeeded or not; \
             docs/operations.md lists the metrics.
@@ -26,7 +27,8 @@ struct Monitoring: ParsableCommand {
     func run() throws {
         try reportingErrors("prepare-run monitoring", talk) { log in
             let out = (runFolder as NSString).deletingLastPathComponent
-            let path = (out.isEmpty ? "." : out) + "/metrics.prom"
+            let isNightly = (runFolder as NSString).lastPathComponent == "latest"
+            let path = (isNightly ? (out.isEmpty ? "." : out) : runFolder) + "/metrics.prom"
             let now = Int64(Date().timeIntervalSince1970)
             if code != 0 { noteWhoWasKilled(log) }
             let before = (try? FileSystem.read(path)).flatMap { Exposition.value(Self.success, in: $0) }

@@ -42,7 +42,11 @@ struct Prepare: ParsableCommand {
             let inputs = try mapping.inputFiles(dataFolder: folder)
             try FileSystem.createFolder(runFolder + "/config")
             let lock = try RunLock(run: runFolder)
+            let origin = RunOrigin(
+                dataset: dataset, data: data, config: config, asOf: asOf, settings: assignments.joined(separator: " "))
+            try origin.requireSameDataset(as: RunOrigin.read(run: runFolder), run: runFolder)
             try repair(log)
+            try origin.write(run: runFolder)
             try writeSlices(configuration, mapping)
             try writeInputs(inputs)
             try dropDamaged(log)
@@ -159,6 +163,9 @@ struct Prepare: ParsableCommand {
 
     /// One line per file: table, path, bytes, modification time. A new or touched log file shows here.
     private func writeInputs(_ inputs: [(table: String, path: String)]) throws {
+        if let odd = inputs.first(where: { $0.path.utf8.contains { $0 < 0x20 } }) {
+            throw LecternError.data("\(odd.path): a tab or line break in its name; rename it")
+        }
         let lines = inputs.map { table, path in
             let status = FileSystem.status(path)
             return "\(table)\t\(path)\t\(status?.bytes ?? 0)\t\(status?.modified ?? 0)\n"

@@ -7,7 +7,11 @@ import StageKit
 /// `make status`: what stands, what is stale and why.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Tells of each stage whether it is done, stale (and why) or missing.")
+        commandName: "status", abstract: "Tells of each stage whether it is done, stale (and why), missing or running.",
+        discussion: """
+            Judged by what the run was last prepared from: a log file that has come since, or an edited pipeline.yaml, \
+            shows after the next make run.
+            """)
 
     @Option(name: .customLong("run"), help: "The run folder.")
     var runFolder = "out/latest"
@@ -20,9 +24,13 @@ struct Status: ParsableCommand {
                 throw LecternError.missing("\(runFolder): no such run folder; make all creates it")
             }
             var lines = [row("stage", "state", "seconds", "memory", "rows")]
-            for (stage, state) in StageState.all(run: runFolder) { lines.append(describe(stage, state)) }
+            let holder = lockHolder()
+            for (stage, state) in StageState.all(run: runFolder) {
+                let runs = holder != nil && FileSystem.isFolder("\(runFolder)/\(stage.folder).partial")
+                lines.append(describe(stage, runs ? "running" : state))
+            }
             try Terminal.write(lines.joined(separator: "\n") + "\n")
-            if let holder = lockHolder() { try Terminal.write("lock: held by \(holder)\n") }
+            if let holder { try Terminal.write("lock: held by \(holder)\n") }
             if let note = FailureNote.read(run: runFolder) {
                 let when = FileSystem.status(FailureNote.path(runFolder)).map {
                     Moment.text($0.modified / 1_000_000_000)

@@ -56,7 +56,8 @@ struct ListDifference: Sendable {
     private(set) var changed: [[Int]] = []
     /// Learners that had a list and are no longer there.
     private(set) var deleted: [String] = []
-    /// 1 − mean over learners with a list then and now of |both| / max(|then|, |now|); nil without such learners.
+    /// 1 − mean over learners with a list then and now of |both| / max(|then|, |now|); 1 if nobody who had a list has one now;
+    /// nil if nobody had one.
     let churn: Double?
 
     private struct Part {
@@ -64,6 +65,7 @@ struct ListDifference: Sendable {
         var gone: [String] = []
         var overlap = 0.0
         var compared = 0
+        var hadLists = false
 
         mutating func compare(_ row: Int, _ now: ArraySlice<UInt32>, _ before: [UInt32]) {
             if !now.elementsEqual(before) { changed.append(row) }
@@ -94,7 +96,8 @@ struct ListDifference: Sendable {
         changed = parts.map(\.changed)
         deleted = parts.flatMap(\.gone)
         let compared = parts.reduce(0) { $0 + $1.compared }
-        churn = compared == 0 ? nil : 1 - treeSum(parts.map(\.overlap)) / Double(compared)
+        let hadLists = parts.contains { $0.hadLists }
+        churn = compared == 0 ? (hadLists ? 1 : nil) : 1 - treeSum(parts.map(\.overlap)) / Double(compared)
     }
 
     var summary: String {
@@ -128,6 +131,7 @@ struct ListDifference: Sendable {
         _ now: (ids: [String], top: TopLists), _ before: (ids: [String], top: TopLists), _ today: [UInt32]
     ) -> Part {
         var part = Part()
+        part.hadLists = !before.top.lists.courses.isEmpty
         var old = 0
         for (row, id) in now.ids.enumerated() {
             while old < before.ids.count, before.ids[old].utf8.lexicographicallyPrecedes(id.utf8) {

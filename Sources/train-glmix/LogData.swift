@@ -19,6 +19,7 @@ struct LogData {
     /// `LearnerHash` of every learner, by shard.
     let hashes: [[UInt64]]
     let dictionaries: [String: ValueDictionary]
+    /// Those that may be learnt from.
     let engagements: [Engagements]
     let history: EngagementHistory
     let workers: Workers
@@ -46,7 +47,9 @@ struct LogData {
         dictionaries = try LogsShards.learnerDictionaries(logs)
         engagements = try stage.workers.map(shards) { shard in
             let name = LogsShards.engagements(shard, of: shards)
-            return logs.has(name) ? try LogsShards.engagements(logs.shard(name)) : Engagements.none
+            if !logs.has(name) { return Engagements.none }
+            let rows = try LogsShards.engagements(logs.shard(name))
+            return try logs.trainingBans(shard, of: shards).rest(of: rows)
         }
         history = EngagementHistory(engagements, courseCount: catalogue.count, halfLife: halfLife)
     }

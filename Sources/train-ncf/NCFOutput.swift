@@ -67,8 +67,8 @@ struct NCFOutput {
     private func model(_ model: NCFModel, at time: Int64) -> NCFAtTime {
         let data = inputs.data
         return NCFAtTime(
-            model: model, snapshot: data.snapshots.first { $0.time == time }, activity: data.activity,
-            moments: data.shards, time: time, history: windows.history, workers: stage.workers)
+            model: model, snapshot: data.snapshots.first { $0.time == time }, watched: data.watched, time: time,
+            history: windows.history, workers: stage.workers)
     }
 
     private func writeModel(_ model: NCFAtTime, _ fit: NCFShards.Fit) throws {

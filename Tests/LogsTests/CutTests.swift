@@ -87,6 +87,32 @@ import Testing
                     values: [0, 31, 0, 0], valid: [false, true, false, false]))
     }
 
+    /// c9 holds only from 2030 on: before that nobody knows it, whichever way T is given.
+    @Test func latestIsTheDateThatItComesOutAt() throws {
+        let mapping = """
+            about: a test
+            watches: {files: w.csv, columns: {learner_id: l, course_id: c, started_at: t}}
+            courses: {files: c.csv, columns: {course_id: c, valid_from: v}}
+
+            """
+        let files = [
+            ("w.csv", "l,c,t\na,c1,2024-01-01\na,c9,2024-01-02\nb,c9,2024-01-03\nb,c1,2024-01-03\n"),
+            ("c.csv", "c,v\nc1,2023-01-01\nc9,2030-01-01\n"),
+        ]
+        let latest = try importLogs(mapping, files)
+        let date = try importLogs(mapping, files, asOf: 1_704_240_001)  // the second after 2024-01-03
+        #expect(latest.cut.asOf == 1_704_240_001)
+        #expect(latest.before == date.before && latest.after == date.after && latest.rejects == date.rejects)
+        #expect(
+            latest.rejects == """
+                file,line,reason
+                w.csv,3,"course is not in the catalogue: ""c9""\"
+                w.csv,4,"course is not in the catalogue: ""c9""\"
+
+                """)
+        #expect(latest.cut.catalogue.ids == ["c1"])
+    }
+
     @Test func eventsAreSortedByEveryColumnAndDuplicatesStay() throws {
         let logs = try importLogs(ownMapping, files, asOf: asOf)
         let tables = try logs.tables()

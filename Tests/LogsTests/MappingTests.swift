@@ -71,6 +71,10 @@ import Testing
         ("watches:", "pipeline:", ["table \"watches\" is missing"]),
         ("watches:\n", "watches:\n  files: [a, [b]]\n  x: 1\n#", ["unknown key \"x\""]),
         ("watches:", "watches: [", ["not YAML"]),
+        (
+            "watches:", "courses: {files: c.csv, columns: {course_id: c, valid: v}}\nwatches:",
+            ["d.yaml:1", "attribute names are", "not valid"]
+        ),
         ("files: w.csv", "files: w.csv\n  files: x.csv", ["d.yaml:2", "key \"files\" stands more than once"]),
     ]
 

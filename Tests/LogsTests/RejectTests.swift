@@ -161,6 +161,22 @@ import Testing
         #expect(general.learner == [.max] && general.course == [0] && general.scope == [2])
     }
 
+    /// A typo would lift an embargo without a word; a course that has left the catalogue must not stop the night.
+    @Test func suppressionsOfCoursesThatNobodyKnowsAreRejectedAndDoNotCount() throws {
+        let courses = "course_id,title,language,published_at,retired_at,duration_seconds\nc1,First,en,,,600\n"
+        let text = "learner_id,course_id,scope\n,C1,both\na,c1,train\n"
+        let files = [oneWatch, ("courses.csv", courses), ("suppressions.csv", text)]
+        let logs = try importLogs(ownMapping, files, maxRejected: 0.001)
+        #expect(
+            logs.rejects == """
+                file,line,reason
+                suppressions.csv,2,"course is not in the catalogue: ""C1""\"
+
+                """)
+        #expect(logs.cut.accounts[.suppressions] == .init(read: 2, before: 1, after: 0, rejected: 1))
+        #expect(try logs.tables().suppressions.course == [0])
+    }
+
     @Test func tooManyAreAnErrorThatNamesTheFirst() throws {
         let rows = (0..<999).map { "a,c1,2024-01-01,\($0)\n" }.joined()
         let header = "learner_id,course_id,started_at,watched_seconds\n"

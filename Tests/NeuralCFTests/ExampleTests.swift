@@ -130,6 +130,20 @@ import Testing
         #expect(source(1_000).epoch(2, workers: workers) != some)
     }
 
+    /// A batch smaller than the number of shards: no step is empty, and each example comes once.
+    @Test(arguments: [1, 3, 8]) func smallBatches(batch: Int) {
+        let shards = (0..<16).map { shard in
+            (0..<(shard % 7)).map {
+                Example(shard: shard, learner: $0, cut: 1, context: 0..<1, labels: 1..<2, snapshot: 0)
+            }
+        }
+        let schedule = EpochSchedule(shards: shards, batch: batch, epoch: 1, seed: 1)
+        let steps = (0..<schedule.stepCount).map { schedule.step($0).examples }
+        #expect(steps.allSatisfy { !$0.isEmpty })
+        let found = steps.flatMap { $0.map { "\($0.shard) \($0.learner)" } }
+        #expect(found.sorted() == shards.flatMap { $0.map { "\($0.shard) \($0.learner)" } }.sorted())
+    }
+
     @Test func everyExampleOncePerEpochAndStepsOfOneSnapshot() {
         let fixture = Fixture(learners: 150)
         let data = fixture.data(shards: 5)

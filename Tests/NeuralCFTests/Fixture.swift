@@ -125,6 +125,6 @@ func trainer(_ data: NCFData, _ windows: TimeWindows, _ parameters: NCFParameter
     let step = steps.filter { $0.snapshot >= 0 }.max { $0.examples.count < $1.examples.count }!
     let towers = Towers(courseCount: data.courseCount, parameters: parameters, decay: linearPart.decay)
     let days = Set(step.examples.map { CourseActivity.day($0.cut) })
-    let trend = TrendTable(activity: data.activity, moments: data.shards, days: days, weights: linearPart)
+    let trend = TrendTable(data.watched, days: days, weights: linearPart)
     return (TowerTrainer(data: data, towers: towers, linear: linearPart, trend: trend, workers: workers), step)
 }

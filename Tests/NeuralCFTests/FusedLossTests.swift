@@ -73,6 +73,26 @@ import Testing
     }
 
     /// Largest difference, relative to the largest value.
+    @Test func sampledSoftmaxOfLabelsFarApart() {
+        let (u, v) = (numbers(2, embedding, "u"), numbers(count, embedding, "v"))
+        var offsets = [Float](repeating: 0, count: count)
+        offsets[300] = 900
+        let labels: [[UInt32]] = [[300, 20], [21, 300]]
+        let found = FusedLoss.gradients(
+            .sampledSoftmax, rho: 0.5, share: 1, scale: scale, units: u, vectors: v, offsets: offsets, labels: labels,
+            excluded: [[], []], rank: [Int32](repeating: 0, count: count), firstUnpublished: [1, 1])
+        var expected = 0.0
+        for row in 0..<2 {
+            var logits = (0..<count).map { course in
+                let dot = (0..<embedding).reduce(0.0) { $0 + Double(u[row, $1]) * Double(v[course, $1]) }
+                return Float(Double(offsets[course]) + Double(scale) * dot)
+            }
+            expected += whole(.sampledSoftmax, &logits, labels[row].map { Int($0) })
+        }
+        #expect(found.loss.isFinite && abs(found.loss - expected) < 1e-5 * abs(expected))
+        #expect(found.units.values.allSatisfy(\.isFinite) && found.vectors.values.allSatisfy(\.isFinite))
+    }
+
     private func distance(_ found: [Float], _ expected: [Double]) -> Double {
         #expect(found.count == expected.count)
         let largest = zip(found, expected).map { abs(Double($0) - $1) }.max()!

@@ -11,7 +11,7 @@ import Testing
         // Course 0: two moments on day 3. Course 1: one on day 10.
         let moments = Moments(
             offsets: [0, 1, 3], courses: [0, 0, 1], times: [3 * day, 3 * day + 5, 10 * day + 100])
-        let activity = CourseActivity(courseCount: 2, shards: [moments])
+        let watched = WatchHistory(courseCount: 2, shards: [moments])
         let weights = LinearPart(
             newcomerShares: [0, 0, 0, 1], trendOther: [0, 1, 0, 0], gamma: 0, decay: .init(age: 0, position: 0))
         let identity = SparseRows(columnCount: 2, offsets: [0, 1, 2], columns: [0, 1], values: [1, 1])
@@ -19,8 +19,7 @@ import Testing
             let towers = Towers(courseCount: 2, parameters: smallParameters(), decay: .init(age: 0, position: 0))
             return NCFAtTime(
                 model: NCFModel(linear: weights, towers: towers, alpha: 0, gammaFactor: 1),
-                snapshot: CoWatchSnapshot(time: 0, similarity: identity, wide: .none), activity: activity,
-                moments: [moments], time: time,
+                snapshot: CoWatchSnapshot(time: 0, similarity: identity, wide: .none), watched: watched, time: time,
                 history: 100 * day, workers: Workers(count: 1))
         }
         let at = features(10 * day + 200)  // day 10: one week after day 3, its own day not counted

@@ -47,6 +47,20 @@ import Testing
         #expect(loss.isFinite && abs(loss - (30 + 0.6931471805599453 + 60 + 70 + 80 + 75 + 88)) < 1e-3)
     }
 
+    /// One label 900 above everything else: more than exp spans, of whatever precision.
+    @Test func sampledSoftmaxOfLabelsFarApart() {
+        var logits: [Float] = [0, 1, 900, -2, 3]
+        let loss = logits.withUnsafeMutableBufferPointer {
+            RowLoss.sampledSoftmax($0.baseAddress!, 5, labels: [2, 3], rho: 0)
+        }
+        let others = 1 + exp(1.0) + exp(3.0)
+        let own = exp(-2.0) / (others + exp(-2.0))
+        #expect(abs(loss - (-log(own))) < 1e-5)  // the far label loses nothing
+        let expected = [1, exp(1.0), 0, 0, exp(3.0)].map { $0 / (others + exp(-2.0)) }
+        for course in [0, 1, 4] { #expect(abs(Double(logits[course]) - expected[course]) < 1e-6) }
+        #expect(abs(Double(logits[2])) < 1e-6 && abs(Double(logits[3]) - (own - 1)) < 1e-6)
+    }
+
     @Test func sampledSoftmaxLeavesOwnOtherLabelsOut() {
         let (loss, gradient) = run { RowLoss.sampledSoftmax($0, 7, labels: labels, rho: 0.5) }
         let others = open.filter { !labels.contains($0) }

@@ -45,7 +45,7 @@ import Testing
         let model = NCFModel(linear: linearPart, towers: towers, alpha: alpha, gammaFactor: factor)
         let workers = Workers(count: 2)
         let at = NCFAtTime(
-            model: model, snapshot: data.snapshots.last!, activity: data.activity, moments: data.shards,
+            model: model, snapshot: data.snapshots.last!, watched: data.watched,
             time: fixture.windows.asOf,
             history: fixture.windows.history, workers: workers)
         var moments = data.shards[0]
@@ -110,8 +110,7 @@ import Testing
         for example in step.examples {
             let model = NCFModel(linear: linearPart, towers: trainer.towers, alpha: 1, gammaFactor: 1)
             let at = NCFAtTime(
-                model: model, snapshot: data.snapshots[Int(step.snapshot)], activity: data.activity,
-                moments: data.shards,
+                model: model, snapshot: data.snapshots[Int(step.snapshot)], watched: data.watched,
                 time: example.cut, history: fixture.windows.history, workers: workers)
             let moments = data.shards[Int(example.shard)]
             let computed = NCFScorer(at, moments: moments, workers: workers)

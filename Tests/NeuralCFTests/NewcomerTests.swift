@@ -115,7 +115,7 @@ import Testing
         return NCFAtTime(
             model: NCFModel(linear: part, towers: towers, alpha: 0, gammaFactor: 1),
             snapshot: CoWatchSnapshot(time: .min, similarity: identity, wide: .none),
-            activity: CourseActivity(courseCount: courses, shards: shards), moments: shards, time: time,
+            watched: WatchHistory(courseCount: courses, shards: shards), time: time,
             history: 100 * day, workers: Workers(count: 1)
         ).trendEmpty
     }

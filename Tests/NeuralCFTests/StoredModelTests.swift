@@ -12,7 +12,7 @@ import Testing
             courseCount: data.courseCount, parameters: smallParameters(change), decay: .init(age: 0.2, position: 0.3))
         return NCFAtTime(
             model: NCFModel(linear: linearPart, towers: towers, alpha: 0.5, gammaFactor: 0.75),
-            snapshot: data.snapshots.last!, activity: data.activity, moments: data.shards, time: fixture.windows.asOf,
+            snapshot: data.snapshots.last!, watched: data.watched, time: fixture.windows.asOf,
             history: fixture.windows.history, workers: Workers(count: 2))
     }
 

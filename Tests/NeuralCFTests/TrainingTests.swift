@@ -121,6 +121,8 @@ import Testing
         #expect((fit.model.alpha > 0) == (best.gain > 3 * best.gainError))
         let free = try training(fixture) { $0.guarded = false }.fit()
         #expect(free.model.alpha == 1 && free.model.gammaFactor == 1)
+        // Nothing was trained: random towers are no model, guarded or not.
+        #expect(try training(fixture) { ($0.guarded, $0.epochs) = (false, 0) }.fit().model.alpha == 0)
     }
 
     // A label that is published only after t_v is no candidate, so it has no probability. Expected: plain loops.
@@ -218,7 +220,7 @@ import Testing
             let model = try training.refit(fit).model
             #expect(model.towers.weights.allSatisfy { $0.isFinite })
             let at = NCFAtTime(
-                model: model, snapshot: data.snapshots[0], activity: data.activity, moments: data.shards,
+                model: model, snapshot: data.snapshots[0], watched: data.watched,
                 time: windows.asOf,
                 history: windows.history, workers: Workers(count: 1))
             var score: [Float] = [.nan]

@@ -58,6 +58,34 @@ import Testing
         #expect(try leftovers("\(place.out)/latest").isEmpty)
     }
 
+    /// Whoever forgets DATASET must not replace a platform's run by one of the sample.
+    @Test func aRunFolderBelongsToItsDataset() throws {
+        let place = try Workplace()
+        defer { place.remove() }
+        let run = place.out + "/latest"
+        func prepare(_ dataset: String) throws -> Outcome {
+            try tool(
+                "prepare-run", "--run", run, "--config", root + "/pipeline.yaml", "--dataset",
+                root + "/data/\(dataset)/dataset.yaml", "--data", place.data, "--set", "ncf.epochs=1 export.k=5")
+        }
+        #expect(try prepare("sample").code == 0)
+        #expect(try prepare("sample").code == 0)
+        let before = try FileSystem.read(run + "/config/inputs.txt")
+        let other = try prepare("lectern")
+        #expect(other.code == 78 && other.complaints.count == 1)
+        for word in ["sample/dataset.yaml", "DATASET=sample", "DATA=\(place.data)", "make clean-run"] {
+            #expect(other.errors.contains(word), "\(other.errors)")
+        }
+        #expect(try FileSystem.read(run + "/config/inputs.txt") == before)
+        // What mends a damaged shard says the same variables.
+        #expect(try tool("import-logs", "--run", run, "--threads", "1").code == 0)
+        try FileSystem.removeAll(run + "/logs/courses.safetensors.gz")
+        let damaged = try tool("inspect-shards", "verify", run)
+        let variables =
+            "DATASET=sample DATA=\(place.data) CONFIG=\(root)/pipeline.yaml SET='ncf.epochs=1 export.k=5' OUT=\(place.out)"
+        #expect(damaged.errors.contains("make import-logs \(variables) && make run \(variables)"), "\(damaged.errors)")
+    }
+
     @Test func missingInput() throws {
         let place = try Workplace()
         defer { place.remove() }

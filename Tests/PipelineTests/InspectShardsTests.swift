@@ -347,10 +347,70 @@ import Testing
         #expect(outcome.code == 1)
         #expect(
             outcome.output == """
-                column course: 1 of 3 values differ, first at 1 (2.0 | 1.0), by up to 1.0
+                column course: 1 of 3 values differ, first at 1 (2 | 1), by up to 1.0
                 column seconds.valid: only in the first
-                column time: 2 of 3 values differ, first at 0 (0.0 | 5.0), by up to 7.0
+                column time: 2 of 3 values differ, first at 0 (0 | 5), by up to 7.0
 
                 """)
+    }
+
+    @Test func diffSeesEveryByteAndEveryFile() throws {
+        let run = try Run()
+        let other = try Run()
+        defer {
+            run.remove()
+            other.remove()
+        }
+        func shard(_ name: String, _ large: Int64, _ zero: Double) throws -> String {
+            var shard = ShardBuilder(kind: "test", rows: 1)
+            shard.add("large", [large])
+            shard.add("zero", [zero])
+            try FileSystem.write(Gzip.compress(shard.encoded()), to: "\(run.folder)/\(name)")
+            return "\(run.folder)/\(name)"
+        }
+        // As doubles 2⁵³ and 2⁵³ + 1 are one number.
+        let a = try shard("a.safetensors.gz", 9_007_199_254_740_992, 0)
+        let b = try shard("b.safetensors.gz", 9_007_199_254_740_993, -0.0)
+        let lines = try inspect("diff", a, b).output.split(separator: "\n").map(String.init)
+        #expect(lines.count == 2)
+        #expect(
+            lines[0].hasPrefix("column large: 1 of 1 values differ, first at 0 (9007199254740992 | 9007199254740993)"))
+        #expect(lines[1].hasPrefix("column zero: the bytes differ"))
+
+        // A file that is no shard.
+        for (place, bytes) in [(run, [UInt8](arrayLiteral: 1)), (other, [2])] {
+            let logs = place.path + "/logs"
+            var manifest = try Manifest.read(stageFolder: logs).manifest
+            try FileSystem.write(bytes, to: logs + "/extra.json")
+            manifest.outputs["extra.json"] = Manifest.File(rows: nil, bytes: 1, sha256: Digest.sha256(bytes))
+            try FileSystem.write(manifest.encoded(), to: logs + "/manifest.json")
+        }
+        let folders = try inspect("diff", run.path, other.path)
+        #expect(folders.code == 1 && folders.output == "logs/extra.json: differs\n", "\(folders.output)")
+    }
+
+    @Test func timesThatAreNoneAreShownAsTheyAre() throws {
+        let folder = NSTemporaryDirectory() + "lectern-inspect-\(UUID().uuidString)"
+        try FileSystem.createFolder(folder)
+        defer { try? FileSystem.removeAll(folder) }
+        var shard = ShardBuilder(kind: "test", rows: 3)
+        shard.metadata["as_of"] = String(Int64.min)
+        shard.add("time", [Int64.min, -62_135_596_800, 0])
+        // The quote and the accent are one character.
+        shard.add("title", Ragged(["He said \"\u{301}yes\", ok", "", ""]))
+        let path = folder + "/a.safetensors.gz"
+        try FileSystem.write(Gzip.compress(shard.encoded()), to: path)
+        let text = try inspect("cat", path, "--format", "csv")
+        #expect(text.code == 0, "\(text.errors)")
+        #expect(
+            text.output.utf8.elementsEqual(
+                """
+                title,time
+                "He said ""\u{301}yes"", ok",-9223372036854775808
+                ,0001-01-01T00:00:00Z
+                ,1970-01-01T00:00:00Z
+
+                """.utf8), "\(text.output)")
+        for command in ["head", "schema"] { #expect(try inspect(command, path).code == 0, "\(command)") }
     }
 }

@@ -107,6 +107,18 @@ import Testing
         }
     }
 
+    /// The lists of another platform: nobody who is served has one any more.
+    @Test func listsOfOtherLearnersAreAllChurn() throws {
+        try withFolder { folder in
+            _ = try publish(folder, PublishFixture())
+            var fixture = PublishFixture()
+            fixture.asOf += PublishFixture.day
+            fixture.lists = ["m1": ["a", "b", "c"], "m2": ["d", "e", "f"]]
+            let outcome = try publish(folder, fixture)
+            #expect(outcome.code == 65 && outcome.complaints.first?.contains("churn 1") == true, "\(outcome.errors)")
+        }
+    }
+
     @Test func churnIsAGate() throws {
         try withFolder { folder in
             _ = try publish(folder, PublishFixture())

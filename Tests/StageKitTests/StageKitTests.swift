@@ -31,6 +31,10 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().d
             "p.yaml:3: filter.quantile: found 7, allowed is a number from 0 to 0.99"
         ),
         ("filter:\n  history: soon\n", "p.yaml:2: filter.history: found soon, allowed is a duration"),
+        ("filter:\n  stride: 0d\n", "p.yaml:2: filter.stride: found 0d, allowed is a duration above 0"),
+        ("export:\n  k: 010\n", "p.yaml:2: export.k: found 010, allowed is an integer"),
+        ("export:\n  k: 0x1F\n", "p.yaml:2: export.k: found 0x1F, allowed is an integer"),
+        ("export:\n  k: 1_0\n", "p.yaml:2: export.k: found 1_0, allowed is an integer"),
         ("filter: 3\n", "p.yaml:1: section \"filter\": expected a mapping"),
         ("run:\n  seed: 1\nfilter: [\n", "p.yaml:4: not YAML: did not find"),
         (

@@ -51,6 +51,9 @@ package struct LogCut: Sendable {
         (self.asOf, state) = (asOf, logs.state)
         let survey = try Survey(logs.state, asOf: asOf, logs.workers)
         guard survey.counts.watches > 0 else {
+            if read[LogTable.watches.index] == 0 {
+                throw LecternError.data("no watches: their files have a header and nothing else; look at the export")
+            }
             throw LecternError.data(
                 "no watch lies before T \(Date(timeIntervalSince1970: Double(asOf)).formatted(.iso8601)): give AS_OF (run.as_of) a "
                     + "later time")

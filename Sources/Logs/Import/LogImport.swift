@@ -37,6 +37,8 @@ package struct LogImport {
 
     let settings: Settings
     let workers: Workers
+    private let mapping: DatasetMapping
+    private let inputs: [(table: String, path: String)]
     let files: [InputFile]
     let state: ParsingState
     /// nil without a table of courses.
@@ -45,13 +47,15 @@ package struct LogImport {
     private var readRows = RowCounts()
     private var rejects = [Rejects](repeating: Rejects(), count: LogTable.allCases.count)
     private var suppressions: [SuppressionRow] = []
+    /// Rows about courses that no row of the catalogue knows.
+    private var purgedSuppressions = 0
 
     /// Opens every file, checks its header, and reads the catalogue.
     /// - Parameter inputs: as `DatasetMapping.inputFiles` lists them; their order does not matter.
     package init(
         _ mapping: DatasetMapping, inputs: [(table: String, path: String)], _ settings: Settings, _ workers: Workers
     ) throws {
-        (self.settings, self.workers) = (settings, workers)
+        (self.settings, self.workers, self.mapping, self.inputs) = (settings, workers, mapping, inputs)
         files = try Self.open(mapping, inputs)
         courseSchema = try AttributeSchema(files.filter { $0.table == .courses })
         var rows: [CourseRow]?
@@ -115,12 +119,14 @@ package struct LogImport {
             case .courses, .suppressions: break
             }
         }
+        let known = catalogue.map { Set($0.map(\.id)) }
         for file in files where file.table == .suppressions {
             let reader = try RowReader(path: file.path, form: file.form)
             let index = LogTable.suppressions.index
             while let block = try reader.next() {
                 readRows.read[index] += SuppressionParser.parse(
-                    block, file, rejects: &rejects[index], into: &suppressions)
+                    block, file, catalogue: known, purged: &purgedSuppressions, rejects: &rejects[index],
+                    into: &suppressions)
             }
         }
         let result = state.result
@@ -150,14 +156,16 @@ package struct LogImport {
     }
 
     private static func quoted(_ text: String) -> String {
-        guard text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
-        return "\"" + text.replacing("\"", with: "\"\"") + "\""
+        guard text.utf8.contains(where: { ",\"\n\r".utf8.contains($0) }) else { return text }
+        return "\"" + String(decoding: text.utf8.flatMap { $0 == 0x22 ? [0x22, 0x22] : [$0] }, as: UTF8.self) + "\""
     }
 
     private func checkRejects() throws {
         for table in LogTable.allCases {
             let (read, rejected) = (readRows.read[table.index], rejects[table.index])
-            guard Double(rejected.count) > settings.maxRejected * Double(read) else { continue }
+            // A course that has left the catalogue may still be suppressed: said, but no reason to stop.
+            let counted = table == .suppressions ? rejected.count - purgedSuppressions : rejected.count
+            guard Double(counted) > settings.maxRejected * Double(read) else { continue }
             let first = rejected.sorted.prefix(3).map { "\(files[$0.file].path):\($0.line): \($0.reason)" }
             let share = Double(rejected.count) / Double(read) * 100
             throw LecternError.data(
@@ -167,8 +175,9 @@ package struct LogImport {
         }
     }
 
-    /// Decides T and everything that depends on it.
-    package func cut() throws -> LogCut {
+    /// Decides T and everything that depends on it. Where `latest` comes out before all that the catalogue says of some
+    /// course, everything is read again with this T: it gives what it would give as a date.
+    package mutating func cut() throws -> LogCut {
         let times = state.result.times
         guard let newest = times.newest else {
             throw LecternError.data(
@@ -176,6 +185,15 @@ package struct LogImport {
                     + "columns: of the dataset file")
         }
         let asOf = try settings.asOf ?? latest(times, newest)
+        if settings.asOf == nil && state.hasCoursesOnly(from: asOf) {
+            var settings = settings
+            settings.asOf = asOf
+            settings.spillFolder += "/again"
+            try FileSystem.createFolder(settings.spillFolder)
+            self = try LogImport(mapping, inputs: inputs, settings, workers)
+            try read()
+            return try cut()
+        }
         return try LogCut(
             self, asOf: asOf, read: readRows.read, rejected: rejects.map(\.count), suppressions: suppressions)
     }

@@ -26,8 +26,8 @@ final class ParsingState: Sendable {
     let learnerSchema: AttributeSchema
     /// T, if it does not depend on the events.
     private let asOf: Int64?
-    /// By code of the catalogue's courses: whether a row holds before T. Codes beyond are of other courses.
-    private let knownBefore: [Bool]
+    /// By code of the catalogue's courses: from when on a row holds. Codes beyond are of other courses.
+    private let knownFrom: [Int64]
     private let merged = Mutex(Merged())
 
     struct Merged: Sendable {
@@ -51,23 +51,25 @@ final class ParsingState: Sendable {
         watches = Spill(partitions: partitions, prefix: spillFolder + "/watches", budget: budget)
         engagements = Spill(partitions: partitions, prefix: spillFolder + "/engagements", budget: budget)
         learners = Spill(partitions: partitions, prefix: spillFolder + "/learners", budget: budget)
-        var known: [Bool] = []
+        var first: [Int64] = []
         for row in catalogue ?? [] {
             let code = Int(courses.insert(row.id))
-            while known.count <= code { known.append(false) }
-            if row.validFrom < asOf ?? .max { known[code] = true }
+            while first.count <= code { first.append(.max) }
+            first[code] = min(first[code], row.validFrom)
         }
-        knownBefore = known
+        knownFrom = first
     }
 
     /// Whether a course may have an event at a time: what the catalogue says only from T on does not count before T.
     @inline(__always)
     func isKnown(course: UInt32, at time: Int64) -> Bool {
         if !hasCatalogue { return true }
-        if Int(course) >= knownBefore.count { return false }
+        if Int(course) >= knownFrom.count { return false }
         guard let asOf, time < asOf else { return true }
-        return knownBefore[Int(course)]
+        return knownFrom[Int(course)] < asOf
     }
+
+    func hasCoursesOnly(from time: Int64) -> Bool { knownFrom.contains { $0 >= time } }
 
     func merge(_ times: EventTimes, _ rows: RowCounts, _ rejects: [Rejects]) {
         merged.withLock {

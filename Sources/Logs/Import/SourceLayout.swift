@@ -56,6 +56,9 @@ final class InputFile: Sendable {
             if found.count > 1 { throw LecternError.data("\(path):1: column \"\(name)\" stands \(found.count) times") }
             if let place = found.first { return .field(place) }
             if mapping.optional { return .absent }
+            if header.first?.hasPrefix("{") == true {
+                throw LecternError.data("\(path):1: looks like JSON; expected delimited text with a header (CSV, TSV)")
+            }
             let hint = Nearest.hint(name, header.map(stem), all: "there are")
             throw LecternError.data(
                 "\(path):1: no column \"\(name)\" (for \(mapping.target))\(hint) If the separator is wrong, set delimiter."

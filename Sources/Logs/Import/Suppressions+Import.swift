@@ -10,9 +10,13 @@ struct SuppressionRow: Sendable {
 }
 
 enum SuppressionParser {
-    static func parse(_ block: RowBlock, _ file: InputFile, rejects: inout Rejects, into rows: inout [SuppressionRow])
-        -> Int
-    {
+    /// - Parameters:
+    ///   - catalogue: ids of all its courses, whenever they hold; nil: there is none.
+    ///   - purged: grows by the rows about other courses.
+    static func parse(
+        _ block: RowBlock, _ file: InputFile, catalogue: Set<[UInt8]>?, purged: inout Int, rejects: inout Rejects,
+        into rows: inout [SuppressionRow]
+    ) -> Int {
         let source = RowSource(file)
         let learner = source.index("learner_id")
         let course = source.index("course_id")
@@ -26,6 +30,9 @@ enum SuppressionParser {
                 ?? read(source, course, "course_id", &row.course) ?? read(source, scope, &row)
             {
                 rejects.add(file: file.number, line: source.cursor.line, fault)
+            } else if let catalogue, let course, !row.course.isEmpty, !catalogue.contains(row.course) {
+                purged += 1
+                rejects.add(file: file.number, line: source.cursor.line, .unknownCourse(source.field(course)))
             } else {
                 rows.append(row)
             }
@@ -60,7 +67,7 @@ struct SuppressionTables {
     /// Rows about learners, by hash of the id; resolved when their shard is written.
     private let personal: [(learner: [UInt8], hash: UInt64, course: UInt32, scope: UInt8)]
 
-    /// Rows about courses that do not exist before T have no effect.
+    /// Rows about courses of which nothing holds before T have no effect.
     /// - Parameter courses: ids of the courses before T, in the order of their numbers.
     init(_ rows: [SuppressionRow], courses: [String]) {
         let numbers = Dictionary(uniqueKeysWithValues: courses.enumerated().map { (Array($1.utf8), UInt32($0)) })

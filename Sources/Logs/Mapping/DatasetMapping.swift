@@ -129,6 +129,9 @@ package struct FilePattern: Sendable {
                         throw LecternError.missing(
                             "\(path): is a folder, expected a file; for files within it, add /* to the pattern")
                     }
+                    if last && !entry.isFile {
+                        throw LecternError.missing("\(path): is a pipe or a device, expected a file")
+                    }
                     if last || entry.isFolder { next.append(path) }
                 }
             }

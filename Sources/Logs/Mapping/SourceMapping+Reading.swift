@@ -64,8 +64,11 @@ extension SourceMapping {
         latin1 = defaults.latin1
         if delimiter.count == 2 && quoted { throw reader.error(nil, "a doubled delimiter needs quotes: none") }
         files = try reader.texts("files") ?? []
-        guard !files.isEmpty, files.allSatisfy({ !$0.isEmpty && !$0.hasPrefix("/") && !$0.contains("..") }) else {
-            throw reader.error("files", "expected file names or patterns with *, relative to the data folder")
+        guard !files.isEmpty,
+            files.allSatisfy({ !$0.isEmpty && !$0.hasPrefix("/") && !$0.split(separator: "/").contains("..") })
+        else {
+            throw reader.error(
+                "files", "expected file names or patterns with *, relative to the data folder, and none above it")
         }
         optional = try reader.boolean("optional") ?? false
         (header, repeatsLast) = (defaults.header, defaults.repeatsLast)
@@ -119,11 +122,16 @@ extension LogTable.Column {
 
 /// Names of profile and metadata columns: they become names of tensors and dictionary files.
 enum AttributeName {
-    static let allowed = "lower-case letters, digits and _, starting with a letter, at most 64"
+    static let allowed =
+        "lower-case letters, digits and _, starting with a letter, at most 64; not offsets and not valid"
+    /// What tensors beside an attribute's own are called.
+    private static let taken: Set = ["offsets", "valid"]
 
     static func isAllowed(_ name: String) -> Bool {
         let bytes = Array(name.utf8)
-        guard let first = bytes.first, (97...122).contains(first), bytes.count <= 64 else { return false }
+        guard let first = bytes.first, (97...122).contains(first), bytes.count <= 64, !taken.contains(name) else {
+            return false
+        }
         return bytes.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 0x5f }
     }
 

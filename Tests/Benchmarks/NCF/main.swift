@@ -63,7 +63,7 @@ struct Bench {
         parameters.negativeWeight = .none
         self.parameters = parameters
         let towers = Towers(courseCount: data.courseCount, parameters: parameters, decay: .init(age: 0, position: 0))
-        let trend = TrendTable(activity: data.activity, moments: data.shards, days: [0], weights: .none)
+        let trend = TrendTable(data.watched, days: [0], weights: .none)
         workers = Workers(count: Int(arguments[3])!)
         trainer = TowerTrainer(data: data, towers: towers, linear: .none, trend: trend, workers: workers)
         let windows = TimeWindows(asOf: 10, history: 5, labelWindow: 5, stride: 1, snapshots: 1, firstMoment: 0)

@@ -56,7 +56,7 @@ func model(_ courses: Matrix) -> NCFAtTime {
     towers.weights.replaceSubrange(towers.layout.tensor("course.table")!.range, with: courses.values)
     let model = NCFAtTime(
         model: NCFModel(linear: .none, towers: towers, alpha: 1, gammaFactor: 0), snapshot: nil,
-        activity: CourseActivity(courseCount: courses.rows, shards: []), moments: [], time: 1, history: 1,
+        watched: WatchHistory(courseCount: courses.rows, shards: []), time: 1, history: 1,
         workers: Workers(count: 1))
     precondition(model.towers.courseVectors == courses)
     return model
