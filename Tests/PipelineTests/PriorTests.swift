@@ -60,7 +60,8 @@ import Testing
 
         let ahead = try train(place, "ahead", asOf: early, "glmix.prior=whole")
         #expect(ahead.code == 78 && ahead.errors.contains("take an earlier run"), "\(ahead.errors)")
-        let absent = try train(place, "absent", asOf: late, "glmix.prior=nowhere")
+        try FileSystem.removeAll("\(place.out)/early")
+        let absent = try tool("train-glmix", "--run", "\(place.out)/next")
         #expect(absent.code == 66, "\(absent.errors)")
     }
 

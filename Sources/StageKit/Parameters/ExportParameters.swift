@@ -1,6 +1,8 @@
 extension Parameters {
     static let export: [Parameter] = [
-        Parameter("export.k", .integer(1...1_000), .integer(20), unit: "courses", "Length of the final lists."),
+        Parameter(
+            "export.k", .integer(1...1_000), .integer(20), unit: "courses",
+            "Length of the final lists; at most blend.candidates."),
         Parameter(
             "export.exclude", .choice(["watched", "completed", "none"]), .text("watched"),
             "Courses of the raw history that are not recommended again, whatever the threshold of the watch filter. Also decides what blend ranks, and what competes in evaluate."
