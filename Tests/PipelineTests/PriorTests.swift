@@ -53,6 +53,7 @@ import Testing
         let same = try train(place, "same", asOf: early, "glmix.prior=early")
         #expect(same.code == 0, "\(same.errors)")
         #expect(try manifest(place, "same").counts["refit: positives"] == 0)
+        #expect(same.errors.contains("fit: no rows: the prior's means stay"), "\(same.errors)")
         let models = try ["early", "same"].map {
             try Shard(contentsOf: "\(place.out)/\($0)/glmix/refit/coefficients-global.safetensors.gz")
         }
