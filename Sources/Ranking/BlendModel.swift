@@ -30,6 +30,9 @@ package struct ScoreScales: Sendable, Equatable, Codable {
     package var glmix: Float
     package var recent: Float
 
+    /// Below it scores are constant but for rounding, and their scale is 1.
+    static let leastMeanSquare = 1e-12
+
     package init(ncf: Float, glmix: Float, recent: Float) {
         (self.ncf, self.glmix, self.recent) = (ncf, glmix, recent)
     }

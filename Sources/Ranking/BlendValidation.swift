@@ -36,6 +36,7 @@ package struct ValidationGroup: Sendable {
         package var examples = BlendExamples()
         /// By which the scores were divided.
         package var scales: ScoreScales
+        package var spread: (ncf: ScoreSpread, glmix: ScoreSpread)
         /// By learner: whether each model tells courses apart at all.
         package var varies: [(ncf: Bool, glmix: Bool)]
     }
@@ -49,12 +50,18 @@ package struct ValidationGroup: Sendable {
         }
         func scale(_ variances: [Double]) -> Float {
             let mean = variances.isEmpty ? 0 : treeSum(variances) / Double(variances.count)
-            return mean > 1e-12 ? Float(mean.squareRoot()) : 1
+            return mean > ScoreScales.leastMeanSquare ? Float(mean.squareRoot()) : 1
         }
         let scales = ScoreScales(
             ncf: scale(parts.map(\.1.ncf)), glmix: scale(parts.map(\.1.glmix)), recent: scale(parts.map(\.1.recent)))
+        var spread = (ncf: ScoreSpread(), glmix: ScoreSpread())
+        for (learner, part) in parts.enumerated() {
+            spread.ncf.add(part.1.ncf, isCold: traits[learner].isCold)
+            spread.glmix.add(part.1.glmix, isCold: traits[learner].isCold)
+        }
         // A constant row's variance is what rounding makes of it.
-        var gathered = Gathered(scales: scales, varies: parts.map { ($0.1.ncf > 1e-9, $0.1.glmix > 1e-9) })
+        var gathered = Gathered(
+            scales: scales, spread: spread, varies: parts.map { ($0.1.ncf > 1e-9, $0.1.glmix > 1e-9) })
         for (learner, part) in parts.enumerated() {
             gathered.examples.append(traits[learner], part.0, weight: part.0.weight)
         }
@@ -118,6 +125,8 @@ package struct BlendOutcome: Sendable {
     /// The best fixed mixture of all learners, warm and cold.
     package var mixture: (warm: [Double], cold: [Double])
     package var scales: ScoreScales
+    /// Of the scores that fitted it.
+    package var spread: (ncf: ScoreSpread, glmix: ScoreSpread)
     package var isFitted: (warm: Bool, cold: Bool)
     /// Out of fold, one per learner of the group.
     package var hits: [ValidationModel: [RankedHits]]
@@ -176,7 +185,8 @@ package struct BlendTrainer: Sendable {
         let coldGain = decide(&model.cold, &hits, coldLearners, gathered.varies, purpose: "blend.cold")
         return BlendOutcome(
             model: model, mixture: (warm.all.mixture, cold.all.mixture), scales: scales,
-            isFitted: (warm.all.isFitted, cold.all.isFitted), hits: hits, folds: folds, warmGain: warmGain,
+            spread: gathered.spread, isFitted: (warm.all.isFitted, cold.all.isFitted), hits: hits, folds: folds,
+            warmGain: warmGain,
             coldGain: coldGain, rows: examples.labels.count)
     }
 

@@ -12,7 +12,7 @@ package struct RankedLearner: Sendable, Equatable {
     /// The best of each model alone, with its raw scores.
     package var ncfAlone: (courses: [UInt32], scores: [Float])
     package var glmixAlone: (courses: [UInt32], scores: [Float])
-    /// Mean squares of the centred scores; nil for learners that are not sampled.
+    /// Mean squares of the centred scores; nil for learners that are not measured.
     package var variances: (ncf: Double, glmix: Double)?
 
     package static func == (a: RankedLearner, b: RankedLearner) -> Bool {
@@ -22,9 +22,6 @@ package struct RankedLearner: Sendable, Equatable {
 }
 
 extension ModelScores {
-    /// One learner in so many tells how wide the models' scores spread now.
-    static let varianceStride = 16
-
     /// Ranks every course for every learner and keeps each one's best.
     ///
     /// Which courses those are is decided by the blended score without what is the same for all courses of a learner;
@@ -33,8 +30,10 @@ extension ModelScores {
     ///   - traits: one per learner of the group.
     ///   - candidates: how many courses are kept by the blended score.
     ///   - alone: how many by each model alone.
+    ///   - measured: learners that get variances; empty: none.
     package func rank(
-        _ blend: BlendModel, scales: ScoreScales, traits: [LearnerTraits], candidates: Int, alone: Int, workers: Workers
+        _ blend: BlendModel, scales: ScoreScales, traits: [LearnerTraits], candidates: Int, alone: Int,
+        measured: [Bool] = [], workers: Workers
     ) -> [RankedLearner] {
         precondition(traits.count == learnerCount)
         let flags = [(courses.anyIsolated, courses.isolated), (courses.anyUnengaged, courses.unengaged)]
@@ -48,7 +47,7 @@ extension ModelScores {
                     return [w.ncf / scales.ncf, w.glmix / scales.glmix, w.recent / scales.recent]
                         + (courses.anyIsolated ? [w.isolated] : []) + (courses.anyUnengaged ? [w.unengaged] : [])
                 },
-            ], varianceStride: Self.varianceStride)
+            ], measured: measured)
         return ranking.map(workers: workers) { learner, found in
             ranked(found, blend.weights(traits[learner]), scales, recentMean: recentMean(learner))
         }

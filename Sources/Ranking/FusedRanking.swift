@@ -32,7 +32,7 @@ package struct FusedLists: Sendable {
         package var parts: [[Float]]
     }
     package var lists: [List]
-    /// By model, over the learner's allowed courses; mean squares around the means for sampled learners only.
+    /// By model, over the learner's allowed courses; mean squares around the means for measured learners only.
     package var means: [Double]
     package var variances: [Double]?
 }
@@ -46,8 +46,8 @@ package struct FusedRanking: Sendable {
     package let eligible: [Bool]
     package let exclusions: CourseSets
     package let lists: [RankedSum]
-    /// One learner in so many gets variances.
-    package let varianceStride: Int
+    /// Learners that get variances; empty: none.
+    package let measured: [Bool]
 
     private let eligibleCount: Int
     private let shared: SharedColumns
@@ -62,13 +62,14 @@ package struct FusedRanking: Sendable {
     /// - Parameter columns: one value per course each, the same for everybody.
     package init(
         models: [any CourseScorer], columns: [[Float]] = [], eligible: [Bool], exclusions: CourseSets,
-        lists: [RankedSum], varianceStride: Int = .max
+        lists: [RankedSum], measured: [Bool] = []
     ) {
         let count = eligible.count
         precondition(models.allSatisfy { $0.courseCount == count && $0.learnerCount == exclusions.learnerCount })
         precondition(columns.allSatisfy { $0.count == count } && !models.isEmpty)
+        precondition(measured.isEmpty || measured.count == exclusions.learnerCount)
         (self.models, self.eligible) = (models, eligible)
-        (self.exclusions, self.lists, self.varianceStride) = (exclusions, lists, varianceStride)
+        (self.exclusions, self.lists, self.measured) = (exclusions, lists, measured)
         eligibleCount = eligible.count { $0 }
         shared = SharedColumns(columns, eligible)
         let panels = count / Panels.width
@@ -120,7 +121,7 @@ package struct FusedRanking: Sendable {
         }
     }
 
-    private func hasVariances(_ learner: Int) -> Bool { learner % varianceStride == 0 }
+    private func hasVariances(_ learner: Int) -> Bool { !measured.isEmpty && measured[learner] }
 
     /// Thresholds that, judging by the sample, somewhat more than n courses reach: three standard deviations of the
     /// number of sampled ones above its mean.

@@ -51,7 +51,8 @@ package struct ListRules: Sendable {
         let (chosen, listScores) = walk.choose(allowed.map { courses[$0] }, allowed.map { scores[$0] })
         var list = List(positions: chosen.map { allowed[$0] - courses.startIndex }, listScores: listScores)
         if chosen.count < walk.k {
-            list.shortness = courses.count < wanted && allowed.count == courses.count ? .catalogue : .rules
+            // Nothing was kept out, neither by the rules nor by caps.
+            list.shortness = courses.count < wanted && chosen.count == courses.count ? .catalogue : .rules
         }
         return list
     }

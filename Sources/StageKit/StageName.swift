@@ -39,11 +39,10 @@ package enum StageName: String, CaseIterable, Sendable {
         case .blend: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix]
         case .exportTopK: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend]
         case .evaluate: [.importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend, .exportTopK]
-        case .renderReport:
+        case .renderReport, .publishRun:
             [
                 .importLogs, .filterWatches, .buildCooccurrence, .trainNCF, .trainGLMix, .blend, .exportTopK, .evaluate,
             ]
-        case .publishRun: [.importLogs, .blend, .exportTopK, .evaluate]
         }
     }
 

@@ -43,7 +43,7 @@ struct Blend: ParsableCommand {
             try stage.step("write validation") {
                 try ValidationReport(inputs, validation, outcome).write(blend)
             }
-            try stage.step("rank all learners") { try FinalRanking(inputs, blend).write() }
+            try stage.step("rank all learners") { try FinalRanking(inputs, blend, outcome.spread).write() }
         }
     }
 }

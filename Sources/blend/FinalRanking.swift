@@ -10,21 +10,23 @@ import StoredModels
 struct FinalRanking {
     let inputs: BlendInputs
     let blend: StoredBlend
+    /// How wide the scores spread that fitted the blend.
+    let spread: (ncf: ScoreSpread, glmix: ScoreSpread)
     let models: StoredModels
     let courses: CourseTraits
 
     private var time: Int64 { inputs.windows.asOf }
 
-    init(_ inputs: BlendInputs, _ blend: StoredBlend) throws {
-        (self.inputs, self.blend) = (inputs, blend)
+    init(_ inputs: BlendInputs, _ blend: StoredBlend, _ spread: (ncf: ScoreSpread, glmix: ScoreSpread)) throws {
+        (self.inputs, self.blend, self.spread) = (inputs, blend, spread)
         models = try inputs.models(.refit, at: inputs.windows.asOf)
         courses = inputs.courses(models, at: inputs.windows.asOf)
     }
 
-    /// Variances of the sampled learners of a shard, and how many learners and entries were ranked.
+    /// How wide the scores of a shard's measured learners spread, and how many learners and entries were ranked.
     private struct Tally: Codable {
-        var ncf: [Double] = []
-        var glmix: [Double] = []
+        var ncf = ScoreSpread()
+        var glmix = ScoreSpread()
         var learners = 0
         var entries = 0
         var short = 0
@@ -40,13 +42,16 @@ struct FinalRanking {
             return tally
         }
         try writeDefaults()
+        var now = (ncf: ScoreSpread(), glmix: ScoreSpread())
         for tally in tallies {
+            now.ncf += tally.ncf
+            now.glmix += tally.glmix
             stage.count("learners ranked", tally.learners)
             stage.count("candidates", tally.entries)
             stage.count("learners with fewer candidates", tally.short)
         }
-        noteScales("ncf", tallies.flatMap(\.ncf), blend.scales.ncf)
-        noteScales("glmix", tallies.flatMap(\.glmix), blend.scales.glmix)
+        noteScale("ncf", now.ncf.ratio(to: spread.ncf))
+        noteScale("glmix", now.glmix.ratio(to: spread.glmix))
     }
 
     private func write(_ shard: Int) throws -> Tally {
@@ -60,23 +65,29 @@ struct FinalRanking {
         let scores = ModelScores(
             ncf: scorers.ncf, glmix: scorers.glmix, courses: courses,
             exclusions: try inputs.history(shard, before: time))
-        let ranked = rank(
-            scores, inputs.traits(moments, at: time, segments: blend.segments(learners.attributes)), blend.model, alone)
+        let traits = inputs.traits(moments, at: time, segments: blend.segments(learners.attributes))
+        let ranked = rank(scores, traits, blend.model, measured: ScoreSpread.sample(moments, inputs.windows), alone)
         try inputs.stage.write(
             BlendedShards.encode(Candidates(ranked)), as: BlendedShards.candidates(shard, of: inputs.shards))
         try inputs.stage.write(BlendedShards.encode(single(ranked)), as: BlendedShards.single(shard, of: inputs.shards))
-        return Tally(
-            ncf: ranked.compactMap { $0.variances?.ncf }, glmix: ranked.compactMap { $0.variances?.glmix },
+        var tally = Tally(
             learners: ranked.count, entries: ranked.reduce(0) { $0 + $1.courses.count },
             short: ranked.count { $0.courses.count < blend.candidates })
+        for (learner, traits) in zip(ranked, traits) {
+            guard let variances = learner.variances else { continue }
+            tally.ncf.add(variances.ncf, isCold: traits.isCold)
+            tally.glmix.add(variances.glmix, isCold: traits.isCold)
+        }
+        return tally
     }
 
     private func rank(
-        _ scores: ModelScores, _ traits: [LearnerTraits], _ model: BlendModel, _ workers: Workers
+        _ scores: ModelScores, _ traits: [LearnerTraits], _ model: BlendModel, measured: [Bool] = [],
+        _ workers: Workers
     ) -> [RankedLearner] {
         scores.rank(
             model, scales: blend.scales, traits: traits, candidates: blend.candidates,
-            alone: inputs.settings.alone, workers: workers)
+            alone: inputs.settings.alone, measured: measured, workers: workers)
     }
 
     /// Learners of whom nothing is known but, from row 1 on, their segment.
@@ -114,10 +125,7 @@ struct FinalRanking {
     }
 
     /// How much wider the refitted model's scores spread than those that fitted the blend.
-    private func noteScales(_ name: String, _ variances: [Double], _ scale: Float) {
-        let spread = variances.isEmpty ? 0 : (treeSum(variances) / Double(variances.count)).squareRoot()
-        // A model that said nothing when the blend was fitted has scale 1 for want of a better one.
-        let ratio = spread == 0 ? 1 : spread / Double(scale)
+    private func noteScale(_ name: String, _ ratio: Double) {
         inputs.stage.manifest.facts["scale_ratio_\(name)"] = .number(ratio)
         if ratio < 0.5 || ratio > 2 {
             inputs.stage.warn(

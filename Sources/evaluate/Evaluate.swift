@@ -43,7 +43,8 @@ struct EvaluateRun: ParsableCommand {
                 eligibleCourses: [inputs.candidates.eligible.count { $0 }],
                 historyBuckets: inputs.settings.historyBuckets)
             var results: [ShardResult] = []
-            if let end = try stage.step("window", inputs.windowEnd) {
+            let end = try stage.step("window", inputs.windowEnd)
+            if let end {
                 report.windowEnd = [end == .max ? nil : end]
                 let counts = try stage.step("count", inputs.watchCounts)
                 let evaluation = try inputs.evaluation(until: end)
@@ -51,7 +52,7 @@ struct EvaluateRun: ParsableCommand {
                 if !stage.ranks.isFirst { return }  // the rest is the first one's
                 stage.step("intervals") { inputs.summarize(&results, evaluation, counts, &report) }
             }
-            if report.ranking == nil { try inputs.useValidation(&report) }
+            if report.ranking == nil { try inputs.useValidation(&report, until: end) }
             try inputs.write(report, results)
         }
     }

@@ -40,7 +40,13 @@ struct EvaluationInputs {
     private var slices: EvaluationSlices { EvaluationSlices(historyBounds: settings.historyBuckets) }
 
     /// End of the window, nil if nothing follows T.
+    /// - Throws: `.configuration` for a window that ends by T.
     func windowEnd() throws -> Int64? {
+        if case .until(let moment) = settings.window, moment <= windows.asOf {
+            throw LecternError.configuration(
+                "evaluate.window: \(Moment.text(moment)) is not after T, \(Moment.text(windows.asOf)): take a later moment, "
+                    + "or a duration")
+        }
         let times = try stage.workers.map(after.shards, after.relevantTimes).flatMap { $0 }
         let later = times.count { $0 >= windows.asOf }
         stage.count("relevant watches after T", later)
@@ -136,10 +142,12 @@ struct EvaluationInputs {
         results.reduce(0) { $0 + value($1) }
     }
 
-    /// Nothing follows T: the numbers that the blend was judged by, under their own name.
-    func useValidation(_ report: inout MetricsReport) throws {
-        stage.warn("no learner has a relevant course after T: showing the validation table instead")
-        report.protocolName = MetricsReport.noneAfterT
+    /// Nothing to measure by: the numbers that the blend was judged by, under their own name.
+    /// - Parameter end: of the window; nil: nothing follows T.
+    func useValidation(_ report: inout MetricsReport, until end: Int64?) throws {
+        let why = end == nil ? "nothing relevant follows T" : "no learner has a relevant course in the window after T"
+        stage.warn("\(why): showing the validation table instead")
+        report.protocolName = end == nil ? MetricsReport.noneAfterT : MetricsReport.noneInWindow
         let blended = try stage.input(.blend)
         report.validation = try BlendedShards.validation(blended.shard(BlendedShards.validation)).map {
             MetricsReport.Validation(

@@ -15,7 +15,7 @@ struct MetricsReport: Codable {
         var overlap: Double
     }
 
-    /// A line of the validation table, where nothing follows T.
+    /// A line of the validation table, where no learner has a relevant course after T.
     struct Validation: Codable {
         var model: String
         var against: String
@@ -71,7 +71,9 @@ struct MetricsReport: Codable {
         "full ranking over all courses eligible at T without those of the learner's history (export.exclude), the same "
         + "for every model; relevant: courses whose watch time passes the filter in [T, window end); macro average over "
         + "learners with a relevant course"
-    static let noneAfterT = "validation: nothing follows T; out-of-fold lists as of t_v against [t_v, T), half B"
+    static let noneAfterT = "validation: nothing follows T" + validationLists
+    static let noneInWindow = "validation: no learner has a relevant course in [T, window end)" + validationLists
+    private static let validationLists = "; out-of-fold lists as of t_v against [t_v, T), half B"
 
     func encoded() throws -> [UInt8] {
         let encoder = JSONEncoder()

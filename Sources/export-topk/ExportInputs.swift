@@ -38,6 +38,10 @@ struct ExportInputs {
         let catalogue = try LogsShards.catalogue(logs)
         self.catalogue = catalogue
         learnerDictionaries = try LogsShards.learnerDictionaries(logs)
+        if settings.languages == .learner, learnerDictionaries["language"]?.values.isEmpty ?? true {
+            throw LecternError.configuration(
+                "export.languages: learner, but no learner has a column language of categories or lists; use any")
+        }
         blend = try BlendedShards.definition(blended, as: StoredBlend.self)
         shards = logs.names("learners").count
         models = try StoredModels(

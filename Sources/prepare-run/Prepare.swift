@@ -31,6 +31,9 @@ struct Prepare: ParsableCommand {
     @Option(name: .customLong("set"), help: "One or more section.name=value, separated by blanks; may be repeated.")
     var assignments: [String] = []
 
+    @Flag(help: "For train-glmix --examples: glmix.coordinates may name groupings that the dataset does not have.")
+    var examples = false
+
     @OptionGroup var talk: TalkOptions
 
     func run() throws {
@@ -105,6 +108,7 @@ struct Prepare: ParsableCommand {
         }
         for assignment in assignments.flatMap(Assignments.split) { try configuration.apply(assignment: assignment) }
         if mapping.holdsOut { try checkHeldOut(configuration) }
+        try CrossChecks(configuration, mapping, dataset: dataset).check(forExamples: examples)
         return configuration
     }
 
@@ -126,29 +130,15 @@ struct Prepare: ParsableCommand {
     }
 
     private func writeSlices(_ configuration: Configuration, _ mapping: DatasetMapping) throws {
+        let earlier = EarlierRuns(runFolder, configuration)
         for stage in StageName.allCases where stage != .prepareRun {
             var extra: [String: Value] = [:]
             if stage == .importLogs { extra["dataset"] = try datasetDocument() }
-            if stage == .trainNCF { extra["warm_start"] = try warmStart(configuration) }
+            if stage == .trainNCF { extra["warm_start"] = try earlier.warmStart() }
+            if stage == .trainGLMix { extra["prior"] = try earlier.prior() }
             let slice = configuration.slice(stage, extra: extra)
             try writeIfChanged(slice.bytes(), "\(runFolder)/config/\(Slice.fileName(stage))", read(by: stage))
         }
-    }
-
-    /// The generation of a named run's towers: when it changes, training is stale. (What is published is looked up when
-    /// training runs: a run that published itself is not stale for it.)
-    private func warmStart(_ configuration: Configuration) throws -> Value? {
-        guard case .text(let name)? = configuration.values["ncf.warm_start"], !["none", "current"].contains(name)
-        else { return nil }
-        let run = URL(fileURLWithPath: runFolder).standardizedFileURL
-        let source = run.deletingLastPathComponent().appendingPathComponent(name).standardizedFileURL.path
-        let folder = source + "/" + StageName.trainNCF.folder
-        guard source != run.path, try FileSystem.entry(folder + "/" + Manifest.fileName) != nil else {
-            throw LecternError.configuration(
-                "ncf.warm_start: found \"\(name)\", expected none, current, or the name of another run in "
-                    + "\(run.deletingLastPathComponent().path) whose train-ncf is done")
-        }
-        return .text(try Manifest.read(stageFolder: folder).digest)
     }
 
     /// The dataset file without its recommendations: those are in the slices they concern. As YAML with its scalars as they

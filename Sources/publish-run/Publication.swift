@@ -24,9 +24,7 @@ struct Publication {
     }
 
     private func fill(_ folder: String, _ now: PublishedLists, _ difference: ListDifference?) throws {
-        for stage in StageName.allCases where ![.prepareRun, .renderReport, .publishRun].contains(stage) {
-            try link(stage, into: folder)
-        }
+        for (stage, _) in inputs.stages { try link(stage, into: folder) }
         let report = inputs.run + "/report"
         if try FileSystem.entry(report)?.isFolder == true { try linkAll(report, "report", into: folder) }
         try writeDelta(now, difference, folder + "/delta")

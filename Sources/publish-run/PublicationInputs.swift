@@ -6,6 +6,8 @@ import StageKit
 struct PublicationInputs {
     let run: String
     let slice: Slice
+    /// Every stage that is linked, in the order of the pipeline.
+    let stages: [(stage: StageName, input: StageInput)]
     let logs: StageInput
     let blended: StageInput
     let topk: StageInput
@@ -16,19 +18,24 @@ struct PublicationInputs {
         slice = try Slice(
             stage: .publishRun,
             path: options.config ?? "\(options.run)/config/\(Slice.fileName(.publishRun))")
-        func open(_ stage: StageName) throws -> StageInput {
-            try StageInput(run: options.run, stage: stage.rawValue, folder: stage.folder)
+        stages = try StageName.publishRun.inputs.map { stage in
+            (stage, try StageInput(run: options.run, stage: stage.rawValue, folder: stage.folder))
         }
-        logs = try open(.importLogs)
-        blended = try open(.blend)
-        topk = try open(.exportTopK)
-        metrics = try open(.evaluate)
-        let all: [(StageInput, StageName)] = [
-            (logs, .importLogs), (blended, .blend), (topk, .exportTopK), (metrics, .evaluate),
-        ]
-        for (i, a) in all.enumerated() {
-            for b in all[..<i] { try StageRun.agree(a.0, a.1, b.0, b.1) }
+        let inputs = Dictionary(uniqueKeysWithValues: stages)
+        (logs, blended) = (inputs[.importLogs]!, inputs[.blend]!)
+        (topk, metrics) = (inputs[.exportTopK]!, inputs[.evaluate]!)
+        for (i, a) in stages.enumerated() {
+            for b in stages[..<i] { try StageRun.agree(a.input, a.stage, b.input, b.stage) }
         }
+    }
+
+    /// The report that is published with the rest is of their generation too. (Before it is rendered its predecessor may lie
+    /// there, and one may be missing.)
+    func requireReport() throws {
+        let stage = StageName.renderReport
+        if try FileSystem.entry("\(run)/\(stage.folder)/\(Manifest.fileName)") == nil { return }
+        let report = try StageInput(run: run, stage: stage.rawValue, folder: stage.folder)
+        for known in stages { try StageRun.agree(report, stage, known.input, known.stage) }
     }
 
     /// `<as_of>-<8 hex of topk's digest>`: equal lists have equal names.

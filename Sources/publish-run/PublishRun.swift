@@ -1,4 +1,5 @@
-// Reads   topk/, metrics/, blended/ (validation table), logs/ (volume), what OUT/current points at
+// Reads   topk/, metrics/, blended/ (validation table), logs/ (volume), every stage's and the report's manifest, what
+//         OUT/current points at
 // Writes  OUT/published/<as_of>-<8 hex of topk's digest>/ (hard links, delta/), OUT/current; OUT is the run's parent
 // Memory  one learner shard of lists, now and before (all of before if the number of shards changed)
 
@@ -45,6 +46,7 @@ struct PublishRun: ParsableCommand {
             if try shelf.serves(inputs.publicationName) {
                 log.info("done: \(shelf.path(inputs.publicationName)) is current already")
             } else {
+                try inputs.requireReport()
                 let now = PublishedLists(topk: inputs.topk)
                 let (difference, absent) = try Self.difference(now, shelf.current(), workers)
                 if let absent { log.warning("\(absent); delta/ has every list, and no ids to delete") }

@@ -52,7 +52,10 @@ extension FinishedRun {
             ("moments", found, "watch time passed the threshold"),
             ("learners", logs.manifest.counts["learners"] ?? 0, "in profiles or before T"),
             ("learners with a moment", withMoment, bots == 0 ? "" : "\(Format.count(bots)) dropped as bots"),
-            ("learners evaluated", evaluated, evaluated == 0 ? "nothing follows T" : "a relevant course after T"),
+            (
+                "learners evaluated", evaluated,
+                evaluated == 0 ? "no relevant course in the window after T" : "a relevant course after T"
+            ),
         ]
     }
 

@@ -14,7 +14,8 @@ struct PriorRun {
     /// - Parameter name: of a run beside this one, or a path.
     init(_ name: String, _ windows: TimeWindows, _ stage: StageRun) throws {
         let run =
-            name.contains("/") ? name : (stage.run as NSString).deletingLastPathComponent + "/" + name
+            name.contains("/")
+            ? name : URL(fileURLWithPath: stage.run).standardizedFileURL.deletingLastPathComponent().path + "/" + name
         glmix = try StageInput(run: run, stage: StageName.trainGLMix.rawValue, folder: StageName.trainGLMix.folder)
         let glmix = glmix
         definitions = try Dictionary(

@@ -33,6 +33,8 @@ struct TrainGLMix: ParsableCommand {
             let settings = GLMixSettings(stage.slice)
             do {
                 if let examples {
+                    if settings.trials > 0 { stage.warn("glmix.tune: not with --examples: the stated l2 stay") }
+                    if settings.prior != nil { stage.warn("glmix.prior: not with --examples: trains without one") }
                     try trainOnExamples(examples, settings, stage)
                 } else {
                     try trainOnLogs(settings, stage)

@@ -23,6 +23,8 @@ func train(
         stage.say(
             "\(label): F \(number(trace.passes.last!)) after \(trace.jointSteps) joint steps (\(trace.jointProducts) products); F - F* <= \(number(gap)) certified, "
                 + "about \(number(estimate)) by Newton's estimate")
+    } else if trace.limited.isEmpty {
+        stage.say("\(label): \(examples.count == 0 ? "no rows" : "rows of one label alone"): the prior's means stay")
     } else {
         stage.say("\(label): no joint certificate: max_rows bound in \(trace.limited.joined(separator: ", "))")
     }

@@ -131,6 +131,22 @@ import Testing
         }
     }
 
+    /// T is 1970-04-11; the first event after it lies on day 101, where a window of a day ends.
+    @Test func windowsWithoutAnything() throws {
+        for end in ["\"1970-04-11\"", "86400"] {
+            try withRun(["evaluate.window": end]) { run, outcome in
+                #expect(outcome.code == 78 && outcome.complaints.count == 1, "\(outcome.errors)")
+                #expect(outcome.complaints.first?.contains("is not after T, 1970-04-11T00:00:00Z") == true)
+                #expect(!FileSystem.exists(run + "/metrics"))
+            }
+        }
+        try withRun(["evaluate.window": "\"1d\""]) { run, outcome in
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let name = try report(run + "/metrics")["protocol"] as? String
+            #expect(name?.hasPrefix("validation: no learner has a relevant course in [T, window end)") == true)
+        }
+    }
+
     @Test func pooling() throws {
         try withRun { run, outcome in
             #expect(outcome.code == 0, "\(outcome.errors)")

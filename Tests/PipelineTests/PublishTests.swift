@@ -246,6 +246,41 @@ import Testing
         }
     }
 
+    /// Models are linked beside the lists: those of another generation, and a report of one, are refused.
+    @Test func modelsAndReportAreOfTheListsGeneration() throws {
+        try withFolder { folder in
+            let run = folder + "/latest"
+            try PublishFixture().write(run)
+            func note(_ stage: String, _ input: String, _ digest: String) throws {
+                let path = "\(run)/\(stage)/manifest.json"
+                var manifest = try Manifest(FileSystem.read(path), path: path)
+                manifest.inputs[input] = digest
+                try FileSystem.replace(path, with: manifest.encoded())
+            }
+            let report = try StageOutput(run: run, stage: "report")
+            try report.write(Array("a page".utf8), as: "index.html")
+            let asOf = PublishFixture().asOf
+            try report.commit(
+                Manifest(stage: "render-report", release: "test", config: "", asOf: asOf, newestEvent: asOf - 1))
+
+            let glmix = try Manifest.read(stageFolder: run + "/glmix").digest
+            try note("blended", "glmix", "trained before")
+            let refused = try tool("publish-run", "--run", run)
+            #expect(refused.code == 65 && refused.complaints.first?.contains("generations of glmix/") == true)
+            try note("blended", "glmix", glmix)
+
+            try note("report", "glmix", "trained before")
+            let stale = try tool("publish-run", "--run", run)
+            #expect(stale.code == 65 && stale.complaints.first?.contains("generations of glmix/") == true)
+            #expect(!FileSystem.exists(folder + "/current"))
+            // The gates are judged before the report is made.
+            #expect(try tool("publish-run", "--run", run, "--gates-only").code == 0)
+            try note("report", "glmix", glmix)
+            let published = try tool("publish-run", "--run", run)
+            #expect(published.code == 0, "\(published.errors)")
+        }
+    }
+
     @Test func aDamagedFileIsNotPublished() throws {
         try withFolder { folder in
             try PublishFixture().write(folder + "/latest")

@@ -110,7 +110,7 @@ private let seed: UInt64 = 11
         let ranking = FusedRanking(
             models: [FunctionScorer(learnerCount: 1, courseCount: 5) { [1, 100, 2, 100, 6][$1 + $0] }],
             eligible: [true, false, true, true, true], exclusions: sets([[3]]), lists: [.alone(0, n: 2)],
-            varianceStride: 1)
+            measured: [true])
         let found = ranking.map(workers: Workers(count: 1)) { $1 }[0]
         #expect(found.means == [3])
         #expect(abs(found.variances![0] - 14 / 3) < 1e-9)

@@ -75,6 +75,14 @@ import Testing
         #expect(slice.positions == [0, 1] && slice.listScores == [3, 2])
     }
 
+    /// Three courses of one category, one of them allowed: the catalogue has more, the cap keeps them out.
+    @Test func aCapIsARule() {
+        let cap = ColumnCap(most: 1, offsets: [0, 1, 2, 3], values: [0, 0, 0])
+        let rules = ListRules(barredCourses: [false, false, false], walk: GreedyWalk(k: 2, caps: [cap]))
+        let list = rules.list([2, 0, 1], [3, 2, 1], wanted: 9, learner: ListRules.Learner())
+        #expect(list.positions == [0] && list.shortness == .rules)
+    }
+
     private func top(_ courses: [UInt32], _ scores: [Float]) -> TopLists {
         var top = TopLists()
         top.lists = RankedLists(offsets: [0, courses.count], courses: courses, scores: scores)

@@ -12,7 +12,8 @@ extension Parameters {
             "evaluate.cutoffs", .integers(1...1_000), .list([5, 10, 20, 50].map { .integer($0) }),
             "Metrics are computed at these list lengths, ascending."),
         Parameter(
-            "evaluate.table_cutoff", .integer(1...1_000), .integer(20), "The list length shown in the table."),
+            "evaluate.table_cutoff", .integer(1...1_000), .integer(20),
+            "The list length shown in the table; one of evaluate.cutoffs."),
         Parameter(
             "evaluate.baselines", .structured(baselineProblem),
             .list(["popular", "recent", "cowatch", "wide", "wide+recent"].map { .text($0) }),

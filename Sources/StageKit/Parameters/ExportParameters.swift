@@ -1,6 +1,8 @@
 extension Parameters {
     static let export: [Parameter] = [
-        Parameter("export.k", .integer(1...1_000), .integer(20), unit: "courses", "Length of the final lists."),
+        Parameter(
+            "export.k", .integer(1...1_000), .integer(20), unit: "courses",
+            "Length of the final lists; at most blend.candidates."),
         Parameter(
             "export.exclude", .choice(["watched", "completed", "none"]), .text("watched"),
             "Courses of the raw history that are not recommended again, whatever the threshold of the watch filter. Also decides what blend ranks, and what competes in evaluate."
@@ -29,10 +31,10 @@ extension Parameters {
             "At most so many courses of a list share a value of a column, for example {category: 4}."),
         Parameter(
             "export.relevance_share", .number(0...1), .number(1),
-            "θ of maximal marginal relevance, θ·r − (1 − θ)·max cosine to the courses before; 1 is no diversity."),
+            "θ of maximal marginal relevance, θ·r − (1 − θ)·max(0, cosines to the courses before); 1 is no diversity."),
         Parameter(
-            "export.related", .integer(0...1_000), .integer(50), unit: "courses",
-            "Related courses per course, by cosine of NCF's course embeddings."),
+            "export.related", .integer(0...50), .integer(50), unit: "courses",
+            "Related courses per course, of the 50 closest by cosine of NCF's course embeddings."),
         Parameter(
             "export.formats", .structured(ExportSyntax.formats),
             .list([.text("shards"), .text("jsonl"), .text("tsv")]),

@@ -51,7 +51,7 @@ extension Parameters {
         ),
         Parameter(
             "glmix.prior", .text, .text("none"),
-            "Run (a name beside this one, or a path) whose means and variances are the prior: only rows since then are trained on. none: no prior."
+            "Run (a name beside this one, or a path) whose means and variances are the prior: only rows since then are trained on. none: no prior. Not with glmix.tune."
         ),
         Parameter(
             "glmix.refit", .boolean, .boolean(true),
@@ -66,9 +66,33 @@ package enum GLMixSyntax {
     @Sendable static func features(_ value: Value) -> String? {
         if value == .text("auto") { return nil }
         guard case .list(let items) = value else { return "expected auto or a list of texts" }
+        var declarations: [FeatureDeclaration] = []
         for item in items {
             guard case .text(let line) = item else { return "expected a text, found \(item.yaml)" }
-            do { _ = try FeatureDeclaration(line) } catch { return "\(error)" }
+            do { declarations.append(try FeatureDeclaration(line)) } catch { return "\(error)" }
+        }
+        return conflict(declarations)
+    }
+
+    /// A column has one form, in crosses too: the first that is declared.
+    private static func conflict(_ declarations: [FeatureDeclaration]) -> String? {
+        var forms: [String: (form: FeatureDeclaration, line: String)] = [:]
+        for declaration in declarations {
+            switch declaration {
+            case .column(let side, let name), .buckets(let side, let name, _), .text(let side, let name, _):
+                let column = "\(side.rawValue).\(name)"
+                if let first = forms[column], first.form != declaration {
+                    return "\"\(first.line)\" and \"\(declaration.line)\" are two forms of one column: keep one"
+                        + (first.line == first.form.line ? "" : ", or declare the column before the cross")
+                }
+                forms[column] = (declaration, declaration.line)
+            case .cross(let a, let b):
+                for form in [FeatureDeclaration.column(.learner, a), .column(.course, b)] where forms[form.line] == nil
+                {
+                    forms[form.line] = (form, declaration.line)
+                }
+            case .match, .courseNow, .learnerNow: break
+            }
         }
         return nil
     }
@@ -76,7 +100,7 @@ package enum GLMixSyntax {
     @Sendable static func coordinates(_ value: Value) -> String? {
         if value == .text("auto") { return nil }
         guard case .list(let items) = value, !items.isEmpty else { return "expected auto or a list of coordinates" }
-        var names = Set<String>()
+        var (names, fixed) = (Set<String>(), String?.none)
         for item in items {
             guard case .map(let fields) = item else { return "expected {name: …, by: …}, found \(item.yaml)" }
             let known = ["name", "by", "features", "l2", "l1", "min_rows", "max_rows"]
@@ -88,8 +112,16 @@ package enum GLMixSyntax {
                 !name.isEmpty, names.insert(name).inserted
             else { return "each coordinate needs a name of its own (letters, digits, - and _)" }
             if let problem = problem(fields) { return "\(name): \(problem)" }
+            if isFixed(fields) {
+                if let fixed { return "\(fixed) and \(name): only one coordinate may be by: none, the fixed effect" }
+                fixed = name
+            }
         }
         return nil
+    }
+
+    private static func isFixed(_ fields: [String: Value]) -> Bool {
+        [nil, .null, .text("none")].contains(fields["by"])
     }
 
     private static func problem(_ fields: [String: Value]) -> String? {
@@ -109,7 +141,7 @@ package enum GLMixSyntax {
         case .number(let v)?: if !(v > 0) { return "l2: \(v), must be > 0" }
         default: return "l2: expected a number > 0"
         }
-        let isFixed = [nil, .null, .text("none")].contains(fields["by"])
+        let isFixed = isFixed(fields)
         switch fields["l1"] {
         case nil: break
         case .integer(let v)?: if v < 0 || v > 0 && !isFixed { return "l1: \(v), must be ≥ 0, and by: none" }

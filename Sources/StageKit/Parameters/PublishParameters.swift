@@ -16,7 +16,7 @@ extension Parameters {
         ),
         Parameter(
             "publish.scale_ratio", .number(1...1_000), .number(2),
-            "Gate: after the refit each model's scores may spread at most so many times wider or narrower than when the blend was fitted."
+            "Gate: after the refit each model's scores may spread at most so many times wider or narrower than when the blend was fitted, among learners active of late."
         ),
         Parameter(
             "publish.keep", .integer(1...1_000), .integer(7), "Published runs that stay; older ones are removed."),
