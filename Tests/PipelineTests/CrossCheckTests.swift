@@ -41,7 +41,8 @@ import Testing
 
     private func prepare(_ set: String, _ dataset: String = "dataset", _ more: String...) throws -> Outcome {
         let arguments = [
-            "--run", folder + "/out/run-\(dataset)", "--config", root + "/pipeline.yaml", "--dataset",
+            "--run", folder + "/out/\(dataset == "dataset" ? "run" : dataset)", "--config", root + "/pipeline.yaml",
+            "--dataset",
             "\(folder)/\(dataset).yaml",
             "--data", folder, "--set", set,
         ]
