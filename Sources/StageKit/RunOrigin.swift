@@ -1,7 +1,7 @@
 import Foundation
 import Shards
 
-/// What a run folder was last prepared from, `config/origin.json`: remedies repeat it, and another dataset is refused.
+/// What a run folder was last prepared from, `config/origin.json`: remedies repeat it, and it is not replaced by the sample.
 package struct RunOrigin: Codable, Equatable, Sendable {
     /// Path of the dataset file.
     package var dataset: String
@@ -30,13 +30,17 @@ package struct RunOrigin: Codable, Equatable, Sendable {
         try FileSystem.replace(Self.path(run), with: Array(encoder.encode(self)) + [10])
     }
 
-    /// A forgotten DATASET would replace a platform's run by one of the sample, and publish it.
+    /// A forgotten DATASET means the sample: it would replace a platform's run by one of the sample, and publish it. (The sample
+    /// itself may be replaced, and backtests publish nothing.)
     /// - Throws: `.configuration`.
-    package func requireSameDataset(as earlier: RunOrigin?, run: String) throws {
-        guard let earlier, Self.absolute(earlier.dataset) != Self.absolute(dataset) else { return }
+    package func requireNoForgottenDataset(after earlier: RunOrigin?, run: String) throws {
+        guard let earlier, Self.absolute(earlier.dataset) != Self.absolute(dataset),
+            Self.absolute(dataset).hasSuffix("/data/sample/dataset.yaml"),
+            !(run as NSString).lastPathComponent.hasPrefix("backtest-")
+        else { return }
         throw LecternError.configuration(
-            "\(run) is a run of \(earlier.dataset), not of \(dataset): say \(earlier.variables), or take another OUT or RUN; "
-                + "to use the folder for something else, make clean-run first")
+            "\(run) is a run of \(earlier.dataset), not of the sample: say \(earlier.variables), or take another OUT or RUN; to "
+                + "use the folder for the sample, make clean-run first")
     }
 
     private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }

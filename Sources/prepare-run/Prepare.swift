@@ -47,7 +47,7 @@ struct Prepare: ParsableCommand {
             let lock = try RunLock(run: runFolder)
             let origin = RunOrigin(
                 dataset: dataset, data: data, config: config, asOf: asOf, settings: assignments.joined(separator: " "))
-            try origin.requireSameDataset(as: RunOrigin.read(run: runFolder), run: runFolder)
+            try origin.requireNoForgottenDataset(after: RunOrigin.read(run: runFolder), run: runFolder)
             try repair(log)
             try origin.write(run: runFolder)
             try writeSlices(configuration, mapping)
