@@ -156,7 +156,8 @@ package struct NCFTraining {
                 courseCount: training.data.courseCount, parameters: training.parameters, decay: linear.decay)
             if let earlier, let start = training.start { towers.begin(from: earlier, earlier: start.earlier) }
             let table = TrendTable(
-                training.data.watched, days: source.cutDays(), weights: linear, workers: training.workers)
+                training.data.watched, days: source.cutDays(), weights: linear, newcomers: source.keepsEmptyContexts,
+                workers: training.workers)
             // Random cuts hide pairs that the wide matrix has counted: it would be trusted too much.
             let below = source.parameters.examples == .random ? linear.withoutWide : linear
             trainer = TowerTrainer(

@@ -49,12 +49,14 @@ package enum NewcomerTrend {
     ) {
         let courses = watched.activity.courseCount
         let perDay = Double(LearnerCounts.window) * 0.6931471805599453 / LearnerCounts.halfLives[steady]
-        watched.learnerCounts.forEachDay(days) { index, counts, moments in
-            if let visited, !visited.contains(index) { return }
+        let own = visited ?? 0..<days.count
+        LearnerCounts.forEachDay(watched, Array(days[own])) { index, counts, moments in
             let totals = (0..<listCount).map { list in
                 (list * courses..<(list + 1) * courses).reduce(0) { $0 + counts[$1] }
             }
-            body(index, Lists(courses: courses, counts: counts, totals: totals, scale: moments[steady] * perDay))
+            body(
+                own.lowerBound + index,
+                Lists(courses: courses, counts: counts, totals: totals, scale: moments[steady] * perDay))
         }
     }
 }

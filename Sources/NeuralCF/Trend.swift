@@ -31,9 +31,12 @@ package struct TrendTable: Sendable {
     private let empty: FloatBuffer
     private let other: FloatBuffer
 
-    /// - Parameter workers: whose ranks share the days.
+    /// - Parameters:
+    ///   - newcomers: false: empty contexts are not asked for, and have no scores.
+    ///   - workers: whose ranks share the days.
     package init(
-        _ watched: WatchHistory, days: Set<Int32>, weights: LinearPart, workers: Workers = Workers(count: 1)
+        _ watched: WatchHistory, days: Set<Int32>, weights: LinearPart, newcomers: Bool = true,
+        workers: Workers = Workers(count: 1)
     ) {
         let activity = watched.activity
         let (sorted, courses) = (days.sorted(), activity.courseCount)
@@ -46,7 +49,7 @@ package struct TrendTable: Sendable {
                 other.start[index * courses + c] = Float(sum)
             }
         }
-        if weights.newcomerShares.contains(where: { $0 != 0 }) {
+        if newcomers && weights.newcomerShares.contains(where: { $0 != 0 }) {
             NewcomerTrend.forEachDay(watched, sorted, visited: own) { index, lists in
                 lists.scores(weights.newcomerShares, into: empty.start + index * courses)
             }
