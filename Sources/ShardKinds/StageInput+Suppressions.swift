@@ -16,7 +16,8 @@ extension StageInput {
     }
 
     /// What must not be learnt from in a shard.
-    package func trainingBans(_ shard: Int, of shards: Int) throws -> TrainingBans {
-        TrainingBans(general: try generalSuppressions(), own: try suppressions(shard, of: shards))
+    /// - Parameter general: those about all learners, read once for all shards.
+    package func trainingBans(_ shard: Int, of shards: Int, general: Suppressions) throws -> TrainingBans {
+        TrainingBans(general: general, own: try suppressions(shard, of: shards))
     }
 }

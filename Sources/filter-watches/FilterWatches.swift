@@ -28,7 +28,7 @@ struct FilterWatches: ParsableCommand {
         try runStage(.filterWatches, options) { stage in
             let logs = try stage.input(.importLogs)
             let catalogue = try LogsShards.catalogue(logs)
-            let source = WatchSource(logs: logs, duration: catalogue.duration, stage: stage)
+            let source = try WatchSource(logs: logs, duration: catalogue.duration, stage: stage)
             let settings = FilterSettings(stage.slice)
             let decided = try stage.step("choose windows") {
                 try chooseWindows(source, settings, asOf: stage.manifest.asOf)

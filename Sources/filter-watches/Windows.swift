@@ -35,9 +35,11 @@ struct WatchSource {
     let duration: [Float?]
     let stage: StageRun
     let shards: Int
+    private let suppressions: Suppressions
 
-    init(logs: StageInput, duration: [Float?], stage: StageRun) {
+    init(logs: StageInput, duration: [Float?], stage: StageRun) throws {
         (self.logs, self.duration, self.stage) = (logs, duration, stage)
+        suppressions = try logs.generalSuppressions()
         shards = logs.names("learners").count
     }
 
@@ -50,7 +52,7 @@ struct WatchSource {
     func watches(_ shard: Int) throws -> (Watches, learners: Int) {
         let learners = logs.manifest.outputs[LogsShards.learners(shard, of: shards)]?.rows ?? 0
         let watches = try LogsShards.watches(logs.shard(LogsShards.watches(shard, of: shards)))
-        return (try logs.trainingBans(shard, of: shards).rest(of: watches), learners)
+        return (try logs.trainingBans(shard, of: shards, general: suppressions).rest(of: watches), learners)
     }
 }
 

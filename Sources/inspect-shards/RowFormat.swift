@@ -1,4 +1,5 @@
 import ArgumentParser
+import Shards
 
 /// How `cat` writes rows.
 enum RowFormat: String, CaseIterable, ExpressibleByArgument {
@@ -11,7 +12,7 @@ enum RowFormat: String, CaseIterable, ExpressibleByArgument {
 
     func header(_ names: [String]) -> String {
         switch self {
-        case .csv: names.map(Self.quoted).joined(separator: ",") + "\n"
+        case .csv: names.map(CSVField.quoted).joined(separator: ",") + "\n"
         case .tsv: names.map(Self.escaped).joined(separator: "\t") + "\n"
         case .jsonl: ""
         }
@@ -19,21 +20,13 @@ enum RowFormat: String, CaseIterable, ExpressibleByArgument {
 
     func row(_ names: [String], _ cells: [Cell]) -> String {
         switch self {
-        case .csv: return cells.map { Self.quoted($0.plain) }.joined(separator: ",") + "\n"
+        case .csv: return cells.map { CSVField.quoted($0.plain) }.joined(separator: ",") + "\n"
         case .tsv:
             return cells.map { $0 == .null ? "\\N" : Self.escaped($0.plain) }.joined(separator: "\t") + "\n"
         case .jsonl:
             let members = zip(names, cells).map { "\(Self.json($0)): \(Self.json($1))" }
             return "{" + members.joined(separator: ", ") + "}\n"
         }
-    }
-
-    private static func quoted(_ field: String) -> String {
-        let special: (UInt8) -> Bool = { $0 == 0x2c || $0 == 0x22 || $0 == 0x0a || $0 == 0x0d }
-        if !field.utf8.contains(where: special) { return field }
-        // By bytes: what joins with the quote before it is no reason not to double it.
-        let bytes = field.utf8.flatMap { $0 == 0x22 ? [0x22, 0x22] : [$0] }
-        return "\"" + String(decoding: bytes, as: UTF8.self) + "\""
     }
 
     private static func escaped(_ field: String) -> String {

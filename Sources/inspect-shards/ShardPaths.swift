@@ -29,11 +29,12 @@ struct ShardGroup {
             if !found.isEmpty { return found }
         }
         let name = (path as NSString).lastPathComponent
-        if let stage = StageName(rawValue: name) {
+        let stage = StageName(rawValue: name)
+        if let stage {
             let own = (folder.isEmpty ? "" : folder + "/") + stage.folder
             if FileSystem.isFolder(own) { return try find(own) }
         }
-        let hint = StageName(rawValue: name).map { "; the folder of \(name) is \($0.folder)/" } ?? ""
+        let hint = stage.map { "; the folder of \(name) is \($0.folder)/" } ?? ""
         throw LecternError.missing("\(path): no such shard, shard name, stage folder or run\(hint)")
     }
 

@@ -18,7 +18,7 @@ struct EarlierRuns {
         guard case .text(let name)? = configuration.values["ncf.warm_start"], !["none", "current"].contains(name)
         else { return nil }
         return try generation(
-            beside(name), of: .trainNCF,
+            EarlierRun.beside(run.path, named: name), of: .trainNCF,
             orElse: "ncf.warm_start: found \"\(name)\", expected none, current, or the name of another run in "
                 + "\(run.deletingLastPathComponent().path) whose train-ncf is done")
     }
@@ -26,22 +26,18 @@ struct EarlierRuns {
     /// Of the run whose model is GLMix's prior.
     func prior() throws -> Value? {
         guard case .text(let name)? = configuration.values["glmix.prior"], name != "none" else { return nil }
-        let source = name.contains("/") ? URL(fileURLWithPath: name).standardizedFileURL : beside(name)
         let found = try generation(
-            source, of: .trainGLMix,
+            EarlierRun.at(name, for: run.path), of: .trainGLMix,
             orElse:
                 "glmix.prior: found \"\(name)\", expected none, a path to another run whose train-glmix is done, or its "
                 + "name in \(run.deletingLastPathComponent().path)")
         return name == "current" ? nil : found
     }
 
-    private func beside(_ name: String) -> URL {
-        run.deletingLastPathComponent().appendingPathComponent(name).standardizedFileURL
-    }
-
-    private func generation(_ source: URL, of stage: StageName, orElse message: String) throws -> Value {
-        let folder = source.path + "/" + stage.folder
-        guard source.path != run.path, try FileSystem.entry(folder + "/" + Manifest.fileName) != nil else {
+    private func generation(_ place: String, of stage: StageName, orElse message: String) throws -> Value {
+        let source = URL(fileURLWithPath: place).standardizedFileURL.path
+        let folder = source + "/" + stage.folder
+        guard source != run.path, try FileSystem.entry(folder + "/" + Manifest.fileName) != nil else {
             throw LecternError.configuration(message)
         }
         return .text(try Manifest.read(stageFolder: folder).digest)

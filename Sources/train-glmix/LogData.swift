@@ -45,11 +45,12 @@ struct LogData {
         }
         hashes = learners.map { $0.ids.map { LearnerHash.of($0.utf8) } }
         dictionaries = try LogsShards.learnerDictionaries(logs)
+        let suppressions = try logs.generalSuppressions()
         engagements = try stage.workers.map(shards) { shard in
             let name = LogsShards.engagements(shard, of: shards)
             if !logs.has(name) { return Engagements.none }
             let rows = try LogsShards.engagements(logs.shard(name))
-            return try logs.trainingBans(shard, of: shards).rest(of: rows)
+            return try logs.trainingBans(shard, of: shards, general: suppressions).rest(of: rows)
         }
         history = EngagementHistory(engagements, courseCount: catalogue.count, halfLife: halfLife)
     }

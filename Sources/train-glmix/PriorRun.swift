@@ -13,10 +13,9 @@ struct PriorRun {
 
     /// - Parameter name: of a run beside this one, or a path.
     init(_ name: String, _ windows: TimeWindows, _ stage: StageRun) throws {
-        let run =
-            name.contains("/")
-            ? name : URL(fileURLWithPath: stage.run).standardizedFileURL.deletingLastPathComponent().path + "/" + name
-        glmix = try StageInput(run: run, stage: StageName.trainGLMix.rawValue, folder: StageName.trainGLMix.folder)
+        glmix = try StageInput(
+            run: EarlierRun.at(name, for: stage.run), stage: StageName.trainGLMix.rawValue,
+            folder: StageName.trainGLMix.folder)
         let glmix = glmix
         definitions = try Dictionary(
             uniqueKeysWithValues: GLMixShards.Fit.allCases.map { ($0, try GLMixShards.definition(glmix, $0)) })

@@ -15,7 +15,7 @@ enum WarmStartSource {
     static func read(_ stage: StageRun, _ inputs: NCFInputs, _ parameters: NCFParameters) throws -> WarmStart? {
         let name = stage.slice.text("ncf.warm_start")
         if name == "none" { return nil }
-        let folder = URL(fileURLWithPath: stage.run).standardizedFileURL.deletingLastPathComponent().path + "/" + name
+        let folder = EarlierRun.beside(stage.run, named: name)
         if name == "current", try FileSystem.entry(folder) == nil {
             stage.say("ncf.warm_start: nothing is published yet; starts afresh")
             return nil

@@ -107,14 +107,19 @@ import Testing
         }
     }
 
+    /// The next day's run of the same platform, with other lists.
+    private func nextDay(_ lists: [String: [String]]) -> PublishFixture {
+        var fixture = PublishFixture()
+        fixture.asOf += PublishFixture.day
+        fixture.lists = lists
+        return fixture
+    }
+
     /// The lists of another platform: nobody who is served has one any more.
     @Test func listsOfOtherLearnersAreAllChurn() throws {
         try withFolder { folder in
             _ = try publish(folder, PublishFixture())
-            var fixture = PublishFixture()
-            fixture.asOf += PublishFixture.day
-            fixture.lists = ["m1": ["a", "b", "c"], "m2": ["d", "e", "f"]]
-            let outcome = try publish(folder, fixture)
+            let outcome = try publish(folder, nextDay(["m1": ["a", "b", "c"], "m2": ["d", "e", "f"]]))
             #expect(outcome.code == 65 && outcome.complaints.first?.contains("churn 1") == true, "\(outcome.errors)")
         }
     }
@@ -122,9 +127,7 @@ import Testing
     @Test func churnIsAGate() throws {
         try withFolder { folder in
             _ = try publish(folder, PublishFixture())
-            var fixture = PublishFixture()
-            fixture.asOf += PublishFixture.day
-            fixture.lists = ["l1": ["d", "e", "f"], "l2": ["d", "e", "a"]]
+            var fixture = nextDay(["l1": ["d", "e", "f"], "l2": ["d", "e", "a"]])
             // Overlaps 0 and ⅔: churn ⅔, more than ½.
             let outcome = try publish(folder, fixture)
             #expect(outcome.code == 65)

@@ -150,14 +150,9 @@ package struct LogImport {
     package func rejectedCSV() -> [UInt8] {
         var text = "file,line,reason\n"
         for row in rejects.flatMap(\.sorted).sorted(by: { ($0.file, $0.line) < ($1.file, $1.line) }) {
-            text += "\(Self.quoted(files[row.file].path)),\(row.line),\(Self.quoted(row.reason))\n"
+            text += "\(CSVField.quoted(files[row.file].path)),\(row.line),\(CSVField.quoted(row.reason))\n"
         }
         return Array(text.utf8)
-    }
-
-    private static func quoted(_ text: String) -> String {
-        guard text.utf8.contains(where: { ",\"\n\r".utf8.contains($0) }) else { return text }
-        return "\"" + String(decoding: text.utf8.flatMap { $0 == 0x22 ? [0x22, 0x22] : [$0] }, as: UTF8.self) + "\""
     }
 
     private func checkRejects() throws {

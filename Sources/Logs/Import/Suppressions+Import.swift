@@ -63,7 +63,7 @@ enum SuppressionParser {
 /// Suppressions by learner shard, and those that concern all learners.
 struct SuppressionTables {
     /// Sorted by (course, scope).
-    private(set) var general = Suppressions(learner: [], course: [], scope: [])
+    private(set) var general = Suppressions.none
     /// Rows about learners, by hash of the id; resolved when their shard is written.
     private let personal: [(learner: [UInt8], hash: UInt64, course: UInt32, scope: UInt8)]
 
@@ -89,12 +89,12 @@ struct SuppressionTables {
     /// Those of one shard, sorted by (learner, course, scope). Learners who are not among `learners` have none.
     func shard(_ shard: Int, of shards: Int, learners: [String]) -> Suppressions {
         let mine = personal.filter { LearnerHash.shard($0.hash, of: shards) == shard }
-        if mine.isEmpty { return Suppressions(learner: [], course: [], scope: []) }
+        if mine.isEmpty { return .none }
         let rows = Dictionary(uniqueKeysWithValues: learners.enumerated().map { (Array($1.utf8), UInt32($0)) })
         let found = mine.compactMap { item in rows[item.learner].map { ($0, item.course, item.scope) } }.sorted {
             $0 < $1
         }
-        var table = Suppressions(learner: [], course: [], scope: [])
+        var table = Suppressions.none
         for (learner, course, scope) in found { table.append(learner: learner, course: course, scope: scope) }
         return table
     }
